@@ -1,0 +1,132 @@
+"""The data side: what can be fetched, what can be opened, how it becomes samples.
+
+``open_source("stamps")``, ``open_source("my/pictures")`` and
+``open_source("captions.csv")`` all give a ``Source``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interlingua.catalogue import entry as _entry
+from interlingua.catalogue.cache import Progress
+from interlingua.catalogue.entry import Entry, Report
+from interlingua.config import nearest, resolve, validate
+from interlingua.errors import DataError, FetchError
+
+if TYPE_CHECKING:
+    from interlingua.data.source import Source
+
+__all__ = ["TABLE", "Entry", "catalogue", "find", "get", "get_all", "open_source", "verify"]
+
+TABLE = {
+    "clipart": "interlingua.data.sources.clipart:Clipart",
+    "folder": "interlingua.data.sources.folder:Folder",
+    "manifest": "interlingua.data.sources.manifest:Manifest",
+    "openmoji": "interlingua.data.sources.openmoji:OpenMoji",
+    "prompts": "interlingua.data.sources.prompts:Prompts",
+    "stamps": "interlingua.data.sources.stamps:Stamps",
+}
+
+MANIFEST_ENDINGS = (".csv", ".tsv", ".jsonl")
+
+
+def catalogue() -> list[Entry]:
+    """All data sets that can be fetched, in the order of the list."""
+    from interlingua.data.entries import ENTRIES
+
+    return list(ENTRIES)
+
+
+def find(name: str) -> Entry:
+    """The catalogue's entry of that name.
+
+    Raises:
+        FetchError: there is none; the message names the nearest.
+    """
+    known = {entry.name: entry for entry in catalogue()}
+    if name not in known:
+        raise FetchError(
+            f"There is no data called {name!r}{nearest(name, list(known))}.",
+            next_step=f"Known: {', '.join(known)}.",
+        )
+    return known[name]
+
+
+def get(
+    name: str,
+    *,
+    from_files: Sequence[Path] = (),
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """The folder with an entry's files; fetched if it is neither cached nor installed.
+
+    Args:
+        name: one of the catalogue's.
+        from_files: the package files, brought by hand.
+        force: fetch again.
+        progress: told what is going on.
+
+    Returns:
+        The folder in the cache; ``/`` where the system's own installation is read in place.
+
+    Raises:
+        FetchError: no such entry, or it can't be fetched.
+    """
+    return _entry.obtain(find(name), from_files=from_files, force=force, progress=progress)
+
+
+def get_all(names: Iterable[str], *, progress: Progress | None = None) -> dict[str, Path]:
+    """Fetch several entries at once; returns their folders by name."""
+    return _entry.obtain_all([find(name) for name in names], progress=progress)
+
+
+def verify(name: str) -> Report:
+    """Compare every cached file of an entry with the hash it had when it was fetched.
+
+    Raises:
+        FetchError: no such entry, or it has not been fetched.
+    """
+    return _entry.verify(find(name))
+
+
+def open_source(name_or_path: str | Path, **options: Any) -> Source:
+    """Open a source by its name, a folder, or a manifest (``.csv``, ``.tsv``, ``.jsonl``).
+
+    A known name wins over a folder of the same name; write ``./stamps`` for the folder.
+
+    Args:
+        name_or_path: what to open.
+        options: the source's own settings, see its ``Config``.
+
+    Raises:
+        DataError: no such name, folder or file, or nothing usable in it.
+        ConfigError: an option that the source doesn't know.
+        FetchError: it isn't cached and can't be fetched.
+    """
+    text = str(name_or_path)
+    if text in TABLE or (":" in text and not Path(text).exists()):
+        given = {"name": text, **options}
+    else:
+        path = Path(text).expanduser()
+        if path.is_dir():
+            given = {"name": "folder", "path": path, **options}
+        elif path.is_file() and path.suffix.lower() in MANIFEST_ENDINGS:
+            given = {"name": "manifest", "path": path, **options}
+        elif path.is_file():
+            raise DataError(
+                f"A source is a folder or a manifest; {path.suffix or 'this ending'} is neither.",
+                where=str(path),
+                next_step=f"Manifests end in {', '.join(MANIFEST_ENDINGS)}.",
+            )
+        else:
+            raise DataError(
+                f"There is no source, folder or manifest {text!r}{nearest(text, TABLE)}.",
+                next_step=f"Known names: {', '.join(sorted(TABLE))}; or give a path.",
+            )
+    source_class = resolve("data", given["name"])
+    source: Source = source_class(validate(source_class.Config, given, where=f"data {text}"))
+    return source

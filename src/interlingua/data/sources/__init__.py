@@ -1,0 +1,1 @@
+"""One file for each source; ``interlingua.data.TABLE`` names them."""
