@@ -1,0 +1,28 @@
+"""EfficientNet as transformers' ``EfficientNetModel`` saves it, without a classifier."""
+
+from __future__ import annotations
+
+from interlingua.layouts.layout import Layout, Rule
+from interlingua.layouts.safetensors_file import read_safetensors, write_safetensors
+
+_BLOCK = "encoder.blocks.{i}"
+
+LAYOUT = Layout(
+    name="hf_efficientnet",
+    rules=(
+        Rule("stem.conv.weight", "embeddings.convolution.weight"),
+        Rule("stem.norm.{p}", "embeddings.batchnorm.{p}"),
+        Rule("blocks.{i}.expand.conv.weight", f"{_BLOCK}.expansion.expand_conv.weight"),
+        Rule("blocks.{i}.expand.norm.{p}", f"{_BLOCK}.expansion.expand_bn.{{p}}"),
+        Rule("blocks.{i}.depthwise.conv.weight", f"{_BLOCK}.depthwise_conv.depthwise_conv.weight"),
+        Rule("blocks.{i}.depthwise.norm.{p}", f"{_BLOCK}.depthwise_conv.depthwise_norm.{{p}}"),
+        Rule("blocks.{i}.squeeze_excite.reduce.{p}", f"{_BLOCK}.squeeze_excite.reduce.{{p}}"),
+        Rule("blocks.{i}.squeeze_excite.expand.{p}", f"{_BLOCK}.squeeze_excite.expand.{{p}}"),
+        Rule("blocks.{i}.project.conv.weight", f"{_BLOCK}.projection.project_conv.weight"),
+        Rule("blocks.{i}.project.norm.{p}", f"{_BLOCK}.projection.project_bn.{{p}}"),
+        Rule("head.conv.weight", "encoder.top_conv.weight"),
+        Rule("head.norm.{p}", "encoder.top_bn.{p}"),
+    ),
+    read_tensors=read_safetensors,
+    write_tensors=write_safetensors,
+)

@@ -1,0 +1,1 @@
+"""Building blocks: attention (the one seam for kernels), transformer, position, convolution."""

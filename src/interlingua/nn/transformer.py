@@ -1,0 +1,109 @@
+"""Transformer blocks, with the normalisation before (GPT, Whisper, ViT) or after (BERT).
+
+Shape legend: B batch, N tokens, D width, H heads.
+
+Sources: Vaswani et al. 2017 (arXiv 1706.03762), section 3; normalisation before the sublayer,
+Xiong et al. 2020 (arXiv 2002.04745), figure 1.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from interlingua.nn.attention import FULL, AttentionPattern, attend
+
+NormOrder = Literal["pre", "post"]
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention with one product for query, key and value.
+
+    Args:
+        width: D.
+        num_heads: H, a divisor of D.
+
+    Raises:
+        ValueError: ``num_heads`` does not divide ``width``.
+    """
+
+    def __init__(self, width: int, num_heads: int):
+        super().__init__()
+        if width % num_heads:
+            raise ValueError(f"{num_heads} heads do not divide a width of {width}")
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, states: Tensor, pattern: AttentionPattern = FULL) -> Tensor:
+        """[B, N, D] to [B, N, D]."""
+        batch, tokens, width = states.shape
+        qkv = self.qkv(states).view(batch, tokens, 3, self.num_heads, width // self.num_heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, N, D / H]
+        mixed = attend(query, key, value, pattern)
+        return self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with a GELU (exact, by erf) between them."""
+
+    def __init__(self, width: int, hidden_width: int):
+        super().__init__()
+        self.up = nn.Linear(width, hidden_width)
+        self.activation = nn.GELU()
+        self.down = nn.Linear(hidden_width, width)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """[B, N, D] to [B, N, D]."""
+        return self.down(self.activation(self.up(states)))
+
+
+class TransformerBlock(nn.Module):
+    """Attention and feed-forward, each with a residual connection and a LayerNorm.
+
+    Args:
+        width: D.
+        num_heads: H.
+        hidden_width: of the feed-forward layer.
+        norm: ``pre`` normalises what goes into a sublayer, ``post`` the sum that comes out.
+        norm_eps: of the LayerNorms.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        num_heads: int,
+        hidden_width: int,
+        *,
+        norm: NormOrder = "pre",
+        norm_eps: float = 1e-5,
+    ):
+        super().__init__()
+        self.norm_order = norm
+        self.attention_norm = nn.LayerNorm(width, eps=norm_eps)
+        self.attention = SelfAttention(width, num_heads)
+        self.feed_forward_norm = nn.LayerNorm(width, eps=norm_eps)
+        self.feed_forward = FeedForward(width, hidden_width)
+
+    def forward(self, states: Tensor, pattern: AttentionPattern = FULL) -> Tensor:
+        """[B, N, D] to [B, N, D]."""
+        if self.norm_order == "pre":
+            states = states + self.attention(self.attention_norm(states), pattern)
+            return states + self.feed_forward(self.feed_forward_norm(states))
+        states = self.attention_norm(states + self.attention(states, pattern))
+        return self.feed_forward_norm(states + self.feed_forward(states))
+
+
+def init_transformer_weights(module: nn.Module, std: float = 0.02) -> None:
+    """Normal weights of this deviation, zero biases, LayerNorms at one and zero, in place.
+
+    Source: Devlin et al. 2018 (arXiv 1810.04805), appendix A.2, without truncation.
+    """
+    for part in module.modules():
+        if isinstance(part, (nn.Linear, nn.Embedding)):
+            nn.init.normal_(part.weight, std=std)
+        elif isinstance(part, nn.LayerNorm):
+            nn.init.ones_(part.weight)
+        if isinstance(part, (nn.Linear, nn.LayerNorm)) and part.bias is not None:
+            nn.init.zeros_(part.bias)
