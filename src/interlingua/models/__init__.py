@@ -1,0 +1,5 @@
+"""Models: compositions of towers, each readable alone from top to bottom."""
+
+TABLE = {
+    "shared_space": "interlingua.models.shared_space:SharedSpace",
+}
