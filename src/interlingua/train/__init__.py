@@ -1,0 +1,1 @@
+"""Training: one loop for every model, exact checkpoints, the cache of frozen features."""

@@ -1,0 +1,243 @@
+"""A run from its recipe: sources, split, cached features, the loop, and its folder.
+
+``prepare`` assembles what a recipe describes; ``train_recipe`` and ``resume_run`` hand it to
+the loop. The loop itself knows nothing of any of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from interlingua.catalogue.cache import cache_root
+from interlingua.data.errors_log import SkipLog
+from interlingua.device import pick_device, pick_precision
+from interlingua.errors import CheckpointError, Interrupted
+from interlingua.sample import Part, Sample, Text
+from interlingua.towers.pretrained import fingerprint
+from interlingua.towers.tower import Tower
+from interlingua.train.corpus import Corpus, open_corpus
+from interlingua.train.feature_cache import FeatureCache
+from interlingua.train.feature_fill import FeatureTable
+from interlingua.train.log import Display, Silent
+from interlingua.train.loop import fit
+from interlingua.train.recipe import Recipe, read_yaml, to_yaml
+from interlingua.train.run_folder import RunFolder
+from interlingua.train.stages import Stage
+from interlingua.train.stream import ShuffledStream
+from interlingua.train.view_batches import ViewBatches, ViewTable, collect_parts
+
+
+@dataclass(slots=True)
+class Session:
+    """What a recipe becomes on this machine.
+
+    Attributes:
+        recipe: the description.
+        run: its folder.
+        device, precision: where and how towers and model run.
+        display: is told of the progress.
+        model: built, with the weights that its recipe names.
+    """
+
+    recipe: Recipe
+    run: RunFolder
+    device: torch.device
+    precision: torch.dtype
+    display: Display
+    model: Any = None
+    corpus: Corpus = field(default_factory=lambda: Corpus([]))
+    _cache: FeatureCache = field(init=False)
+    _towers: dict[str, tuple[Tower, str]] = field(default_factory=dict)
+    _skip_log: SkipLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._cache = FeatureCache(cache_root() / "features")
+        self._skip_log = SkipLog(self.run.path / "skipped.jsonl")
+
+    def features(self, tower: str, parts: list[Part], what: str) -> FeatureTable:
+        """The pooled outputs of a frozen tower, from the cache or computed now."""
+        if tower not in self._towers:
+            loaded = self.model.frozen_towers.load(tower)
+            self._towers[tower] = (loaded, fingerprint(loaded))
+        loaded, key = self._towers[tower]
+        return self._cache.features(
+            loaded,
+            key,
+            parts,
+            loaded.preprocess,
+            precision=self.precision,
+            device=self.device,
+            on_progress=lambda done, total: self.display.work(what, done, total),
+            skip_log=self._skip_log,
+        )
+
+    def view_features(self, view: str, parts: Sequence[Part], what: str = "") -> FeatureTable:
+        """``features`` of the tower that serves a view."""
+        return self.features(self.model.config.views[view], list(parts), what or f"{view} features")
+
+    def table(self, view: str, samples: list[Sample], what: str = "") -> ViewTable:
+        """All alternatives of a view, with features where its tower is frozen."""
+        parts, table = collect_parts(samples, view)
+        tower = self.model.config.views[view]
+        if tower in self.model.frozen_towers:
+            table.features = self.view_features(view, parts, what)
+        else:
+            table.preprocess = self.model.preprocess(view)
+        return table
+
+    def batches(self, samples: list[Sample]) -> ViewBatches:
+        """What makes batches of these samples; views that no sample has are left out."""
+        tables = {view: self.table(view, samples) for view in self.model.views}
+        return ViewBatches(samples, {view: t for view, t in tables.items() if t.parts})
+
+    def stream_for(self) -> Callable[[Stage], ShuffledStream]:
+        """Streams over the training samples, one per stage."""
+        batches = self.batches(self.corpus.train)
+        return lambda stage: ShuffledStream(
+            len(self.corpus.train),
+            stage.batch_size,
+            batches,
+            seed=self.recipe.seed,
+            repeats=self.corpus.repeats,
+            identity=self.corpus.identity,
+        )
+
+    def learn_names(self) -> None:
+        """Give a model with named classes the vectors of its class names."""
+        named = getattr(self.model, "named_classes", None)
+        if named is None:
+            return
+        from interlingua.weights.class_names import class_texts
+
+        config = self.model.config.named_classes
+        texts = class_texts(config.names)
+        flat: list[Part] = [Text(text, "en") for one in texts for text in one]
+        table = self.features(config.text_tower, flat, "class names")
+        vectors = nn.functional.normalize(table.values[table.rows].float(), dim=1)
+        means, start = [], 0
+        for one in texts:  # lemmas first, the definition last; both halves count the same
+            rows = vectors[start : start + len(one)]
+            lemmas = nn.functional.normalize(rows[:-1].mean(0), dim=0)
+            means.append(lemmas + rows[-1])
+            start += len(one)
+        picture_tower = self.model.frozen_towers.load(config.picture_tower)
+        named.learn(picture_tower.classifier, torch.stack(means))
+
+
+def prepare(
+    recipe: Recipe, run: RunFolder, *, device: str = "auto", display: Display | None = None
+) -> Session:
+    """Build the model and open the data of a recipe.
+
+    Raises:
+        ConfigError, FetchError, DataError: see their messages.
+    """
+    chosen = pick_device(device)
+    precision = pick_precision(recipe.precision, chosen)
+    session = Session(recipe, run, chosen, precision, display or Silent())
+    torch.manual_seed(recipe.seed)
+    session.model = recipe.model.build()
+    session.corpus = open_corpus(recipe.data, session.display.note)
+    return session
+
+
+def train_recipe(
+    recipe: Recipe,
+    run_dir: Path,
+    *,
+    device: str = "auto",
+    display: Display | None = None,
+    resume: bool = False,
+) -> Session:
+    """Train a recipe into a folder.
+
+    Raises:
+        Interrupted: a signal came; the step is saved.
+        InterlinguaError: what can't be done, in words.
+    """
+    run = RunFolder(run_dir, recipe.keep_checkpoints)
+    if not resume:
+        run.write_text("recipe.yaml", to_yaml(recipe))
+    session = prepare(recipe, run, device=device, display=display)
+    session.learn_names()
+    result = fit(
+        session.model,
+        {name: (use.objective.build(), use.weight) for name, use in recipe.objectives.items()},
+        recipe.stages,
+        session.stream_for(),
+        run,
+        device=session.device,
+        precision=torch.float32 if _heads_only(recipe) else session.precision,
+        resume=resume,
+        display=session.display,
+    )
+    if not result.finished:
+        raise Interrupted(
+            result.stopped_by or "a signal",
+            where=str(run_dir),
+            next_step=f"interlingua train --resume {run_dir}",
+        )
+    session.model.eval()
+    return session
+
+
+def resume_run(
+    run_dir: Path, *, device: str | None = None, display: Display | None = None
+) -> Session:
+    """Go on with an interrupted run; a finished one is given back as it is.
+
+    Raises:
+        CheckpointError: there is no run in the folder, or all its checkpoints are damaged.
+    """
+    recipe = _recipe_of(run_dir)
+    return train_recipe(
+        recipe, run_dir, device=device or recipe.device, display=display, resume=True
+    )
+
+
+def open_run(
+    run_dir: Path, *, device: str = "auto", display: Display | None = None
+) -> Session:
+    """A trained run, ready to be measured: newest good checkpoint, its own data and split.
+
+    Raises:
+        CheckpointError: there is no run, or no good checkpoint.
+    """
+    from interlingua.train.run_state import load_model
+
+    recipe = _recipe_of(run_dir)
+    run = RunFolder(run_dir, recipe.keep_checkpoints)
+    checkpoint = run.checkpoints.load()
+    if checkpoint is None:
+        raise CheckpointError(
+            "The run has no checkpoint yet.",
+            where=str(run_dir),
+            next_step=f"interlingua train --resume {run_dir}",
+        )
+    session = prepare(recipe, run, device=device, display=display)
+    load_model(session.model, checkpoint)
+    session.model.to(session.device).eval()
+    return session
+
+
+def _recipe_of(run_dir: Path) -> Recipe:
+    path = RunFolder(run_dir).recipe_path
+    if not path.exists():
+        raise CheckpointError(
+            "There is no run here.",
+            where=str(run_dir),
+            next_step="interlingua train RECIPE --out RUN makes one.",
+        )
+    return read_yaml(path)
+
+
+def _heads_only(recipe: Recipe) -> bool:
+    """Small heads over cached features gain nothing from bf16."""
+    towers = getattr(recipe.model, "towers", {})
+    return all(use.frozen for use in towers.values())

@@ -1,0 +1,143 @@
+"""Streams: batches in an order that can be put back exactly.
+
+The order is a pure function of a seed and counters, so the state is a few numbers and
+resuming costs nothing, however far a run has come.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from interlingua.batch import Batch
+from interlingua.errors import CheckpointError, TrainingError
+
+MakeBatch = Callable[[Sequence[int], np.random.Generator], Batch]
+
+
+class Stream(Protocol):
+    """An endless row of batches with a position."""
+
+    def next(self) -> Batch:
+        """The next batch."""
+
+    def state(self) -> dict[str, Any]:
+        """The position, as plain data for JSON."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a position that ``state`` gave."""
+
+
+class ShuffledStream:
+    """Every sample once an epoch, in a new order each time, in batches of nearly equal size.
+
+    An epoch is cut into ``ceil(n / batch_size)`` batches whose sizes differ by at most
+    one: no sample is lost, none is doubled, and no epoch ends in a tiny batch (in which
+    a contrastive loss has nothing to contrast).
+
+    Args:
+        num_samples: how many samples there are.
+        batch_size: the largest batch.
+        make: gives the batch of these sample numbers; the generator is for its random
+            choices (which caption) and depends on nothing but seed, epoch and batch.
+        seed: of the order and the choices.
+        repeats: how often each sample comes in an epoch, 1 by default; the fraction of
+            a number is its chance of one more.
+        identity: names the samples and their order (a hash of their keys, say), so that
+            a checkpoint of other data is refused.
+
+    Raises:
+        TrainingError: there is no sample.
+    """
+
+    def __init__(
+        self,
+        num_samples: int,
+        batch_size: int,
+        make: MakeBatch,
+        *,
+        seed: int = 0,
+        repeats: Sequence[float] | None = None,
+        identity: str = "",
+    ):
+        if num_samples < 1 or (repeats is not None and not any(rate > 0 for rate in repeats)):
+            raise TrainingError(
+                "There is nothing to train on.",
+                next_step="Look at the source with `interlingua data show NAME`.",
+            )
+        if repeats is not None and (len(repeats) != num_samples or min(repeats) < 0):
+            raise ValueError("repeats needs one non-negative number for each sample")
+        self.num_samples = num_samples
+        self.batch_size = batch_size
+        self.make = make
+        self.seed = seed
+        self.identity = identity
+        self.repeats = None if repeats is None else np.asarray(repeats, dtype=np.float64)
+        self.epoch = 0
+        self.position = 0  # batches of this epoch that were given
+        self._batches = self._plan()
+
+    def next(self) -> Batch:
+        """The next batch; a new epoch begins by itself."""
+        while self.position >= len(self._batches):
+            self.epoch += 1
+            self.position = 0
+            self._batches = self._plan()
+        indices = self._batches[self.position]
+        random = np.random.default_rng((self.seed, 1, self.epoch, self.position))
+        self.position += 1
+        return self.make(indices.tolist(), random)
+
+    def state(self) -> dict[str, Any]:
+        """The position, and what it means nothing without."""
+        return {
+            "epoch": self.epoch,
+            "position": self.position,
+            "seed": self.seed,
+            "num_samples": self.num_samples,
+            "batch_size": self.batch_size,
+            "identity": self.identity,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a position.
+
+        Raises:
+            CheckpointError: it is a position in other data.
+        """
+        for name in ("seed", "num_samples", "batch_size", "identity"):
+            if state.get(name) != getattr(self, name):
+                raise CheckpointError(
+                    f"The checkpoint was made with {name} {state.get(name)!r}, "
+                    f"now it is {getattr(self, name)!r}: the same batches can't be given again.",
+                    next_step="Resume with the same data and recipe, or begin a new run.",
+                )
+        self.epoch = int(state["epoch"])
+        self.position = int(state["position"])
+        self._batches = self._plan()
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Of the current epoch."""
+        return len(self._batches)
+
+    def _plan(self) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+        random = np.random.default_rng((self.seed, 0, self.epoch))
+        if self.repeats is None:
+            order = random.permutation(self.num_samples)
+        else:
+            order = self._repeated(random)
+        count = math.ceil(len(order) / self.batch_size)
+        return np.array_split(order, count) if count else []
+
+    def _repeated(self, random: np.random.Generator) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Round after round, so that the copies of one sample lie in different batches."""
+        assert self.repeats is not None
+        times = np.floor(self.repeats + random.random(self.num_samples)).astype(np.int64)
+        rounds = [
+            random.permutation(np.flatnonzero(times > number)) for number in range(times.max())
+        ]
+        return np.concatenate(rounds) if rounds else np.empty(0, dtype=np.int64)

@@ -1,0 +1,37 @@
+"""Files of every released format version can still be read."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from interlingua.train.checkpoint import load_newest
+from interlingua.train.feature_chunks import ChunkFolder
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def test_checkpoint_1() -> None:
+    checkpoint = load_newest(GOLDEN / "checkpoint-1" / "step-00000002")
+    assert checkpoint.step == 2
+    assert checkpoint.state == {"third": 1 / 3}
+    model = checkpoint.tensors["model"]
+    assert torch.equal(model["weight"], torch.arange(6.0).reshape(2, 3))
+    assert torch.equal(model["half"], torch.tensor([1.5, -2], dtype=torch.bfloat16))
+    assert checkpoint.tensors["optimizer"]["weight:exp_avg"].tolist() == [[0.25] * 3] * 2
+
+
+def test_features_1(tmp_path: Path) -> None:
+    shutil.copytree(GOLDEN / "features-1", tmp_path / "features")
+    folder = ChunkFolder(tmp_path / "features")
+    [task] = folder.tasks()
+    assert list(task.members) == ["a" * 64, "b" * 64, "c" * 64]
+    features = folder.read(task)
+    assert features is not None
+    assert features.digests == ["a" * 64, "c" * 64]
+    assert torch.equal(features.values, torch.arange(8.0).reshape(2, 4))
+    assert features.seconds[0].isnan()
+    assert features.seconds[1] == 1.5
+    assert features.failed == {"b" * 64: ("damaged", "The picture is damaged.")}
