@@ -1,0 +1,215 @@
+"""What a run is worth: retrieval in all directions on what it never saw, beside what it did.
+
+Shape legend: n items of a view, D width.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlingua.data.gate import MediaLimits
+from interlingua.embedding import Embedder
+from interlingua.evaluate.directions import DirectionTable, all_directions, by_language
+from interlingua.evaluate.length_baseline import LengthBaseline
+from interlingua.evaluate.retrieval import compare, retrieval, retrieval_from_scores
+from interlingua.sample import Audio, Part, Sample
+from interlingua.train.session import Session
+
+FIGURES_FILE = "figures.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(slots=True)
+class EmbeddedView:
+    """All items of one view over some samples, in the space.
+
+    Attributes:
+        parts: [n].
+        sample: [n] numbers of the samples.
+        vectors: [n, D].
+        component: [n].
+        seconds: [n], NaN for pictures and texts.
+    """
+
+    parts: list[Part]
+    sample: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    component: NDArray[np.int64]
+    seconds: NDArray[np.float32]
+
+    @property
+    def languages(self) -> list[str | None]:
+        """[n] of speech; None elsewhere."""
+        return [part.language if isinstance(part, Audio) else None for part in self.parts]
+
+
+@dataclass(slots=True)
+class Measured:
+    """Some samples in the space, and how well their views find each other."""
+
+    samples: list[Sample]
+    views: dict[str, EmbeddedView]
+    table: DirectionTable
+
+
+def embed_view(session: Session, samples: Sequence[Sample], view: str) -> EmbeddedView:
+    """The items of one view in the space; of several texts, the first (the full one) counts.
+
+    Unreadable items are left out.
+    """
+    table = session.table(view, list(samples))
+    keep = np.ones(len(table.parts), bool)
+    if view == "text":
+        keep[1:] = table.sample[1:] != table.sample[:-1]
+    chosen = np.flatnonzero(keep)
+    parts = [table.parts[number] for number in chosen]
+    embedder = Embedder(session.model, session.device, MediaLimits())
+    cached = table.features
+    vectors = embedder(
+        parts,
+        on_error=lambda *_: None,
+        features=None if cached is None else lambda _, wanted: session.view_features(view, wanted),
+    )
+    readable = ~np.isnan(vectors).any(axis=1)
+    chosen = chosen[readable]
+    seconds = (
+        np.full(len(chosen), np.nan, np.float32)
+        if cached is None
+        else cached.seconds[cached.rows[chosen]].numpy()
+    )
+    components = [samples[number].meta.component for number in table.sample[chosen]]
+    return EmbeddedView(
+        [table.parts[number] for number in chosen],
+        table.sample[chosen],
+        vectors[readable],
+        np.asarray([-1 if one is None else one for one in components], np.int64),
+        seconds,
+    )
+
+
+def measure(session: Session, samples: Sequence[Sample]) -> Measured:
+    """Retrieval in all directions among some samples, speech also by language."""
+    views = {view: embed_view(session, samples, view) for view in session.model.views}
+    views = {view: found for view, found in views.items() if len(found.parts)}
+    vectors: dict[str, Any] = {view: found.vectors for view, found in views.items()}
+    component: dict[str, Any] = {view: found.component for view, found in views.items()}
+    pairs = [(a, b) for a in views for b in views if a != b]
+    if "speech" in views:
+        speech = views["speech"]
+        split = by_language("speech", speech.languages, speech.vectors, speech.component)
+        for name, (some_vectors, some_components) in split.items():
+            vectors[name], component[name] = some_vectors, some_components
+            pairs += [(name, target) for target in ("image", "text") if target in views]
+    settings = session.recipe.evaluation
+    table = all_directions(
+        vectors, component, ks=settings.ks, bootstrap=settings.bootstrap, seed=settings.seed,
+        only=pairs,
+    )  # fmt: skip
+    return Measured(list(samples), views, table)
+
+
+def seen_samples(session: Session) -> list[Sample]:
+    """As many training samples as are held out, of the same source, drawn by the split's seed."""
+    split = session.recipe.data.split
+    corpus = session.corpus
+    if split is None or not corpus.held_out:
+        candidates = corpus.train
+        number = min(200, len(candidates))
+    else:
+        candidates = [
+            sample
+            for sample in corpus.train
+            if sample.meta.source == split.source
+            and all(sample.alternatives(view) for view in split.views)
+        ]
+        number = min(len(corpus.held_out), len(candidates))
+    random = np.random.default_rng(split.seed if split else 0)
+    chosen = sorted(random.permutation(len(candidates))[:number])
+    return [candidates[index] for index in chosen]
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """What was measured of a trained model.
+
+    Attributes:
+        figures: plain numbers: ``held_out``, ``seen`` and ``unseen_language`` are lists of
+            directions; ``speech_against_length`` sets speech beside clip length; ``counts``.
+        seen: training samples in the space.
+        held_out: held-out samples in the space; None where nothing is held out.
+    """
+
+    figures: dict[str, Any]
+    seen: Measured
+    held_out: Measured | None = None
+
+
+def evaluate_session(session: Session) -> Evaluation:
+    """Measure a trained model; the figures are also written to ``figures.json`` of its run."""
+    corpus = session.corpus
+    counts = {side: len(getattr(corpus, side)) for side in ("train", "held_out", "removed")}
+    figures: dict[str, Any] = {"format_version": FORMAT_VERSION, "counts": counts}
+    done = Evaluation(figures, measure(session, seen_samples(session)))
+    if corpus.held_out:
+        done.held_out = measure(session, corpus.held_out)
+        figures["held_out"] = done.held_out.table.to_json()
+        if "speech" in done.held_out.views:
+            figures["speech_against_length"] = speech_against_length(session, done.held_out)
+    figures["seen"] = done.seen.table.to_json()
+    if corpus.unseen_language:
+        figures["unseen_language"] = measure(session, corpus.unseen_language).table.to_json()
+    session.run.write_text(FIGURES_FILE, json.dumps(figures, indent=1, ensure_ascii=False))
+    return done
+
+
+def speech_against_length(session: Session, held_out: Measured) -> dict[str, Any]:
+    """Spoken name to picture and text, per language, against clip length alone.
+
+    The baseline knows the English name of every gallery item, and nothing of the sound but
+    how long it is. Differences are paired by thing.
+
+    Returns:
+        ``speech[fr] → text``: model and baseline at each k, and their difference.
+    """
+    training = embed_view(session, session.corpus.train, "speech")
+    names = [session.corpus.train[number].meta.name for number in training.sample]
+    if len(names) < 2:
+        return {}
+    baseline = LengthBaseline.fit(training.seconds, [len(name) for name in names])
+    speech = held_out.views["speech"]
+    settings = session.recipe.evaluation
+    options: dict[str, Any] = {"bootstrap": settings.bootstrap, "seed": settings.seed}
+    found: dict[str, Any] = {}
+    groups = by_language(
+        "speech", speech.languages, speech.vectors, speech.component, speech.seconds
+    )
+    groups = {"speech": (speech.vectors, speech.component, speech.seconds), **groups}
+    for name, (vectors, component, seconds) in groups.items():
+        for target in ("image", "text"):
+            gallery = held_out.views.get(target)
+            if gallery is None or not np.isin(component, gallery.component).any():
+                continue
+            lengths = [len(held_out.samples[number].meta.name) for number in gallery.sample]
+            model = retrieval(
+                vectors, gallery.vectors, component, gallery.component, settings.ks, **options
+            )
+            length = retrieval_from_scores(
+                baseline.scores(seconds, lengths), component, gallery.component, settings.ks,
+                **options,
+            )  # fmt: skip
+            found[f"{name} → {target}"] = {
+                "n": model.n,
+                "model": {str(k): model.r_at[k].to_json() for k in settings.ks},
+                "length": {str(k): length.r_at[k].to_json() for k in settings.ks},
+                "difference": {
+                    str(k): compare(model, length, k, bootstrap=settings.bootstrap).to_json()
+                    for k in settings.ks
+                },
+            }
+    return found
