@@ -1,0 +1,60 @@
+"""The bytes of an index's table, checked before LanceDB reads them.
+
+LanceDB keeps no checksums: a flipped bit gives another vector or another name without a word,
+or makes it ask for 256 GiB and abort the process. Its files never change once they are written,
+so their SHA-256 are kept in ``index.json`` and compared when an index is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from interlingua.errors import SearchIndexError
+from interlingua.index.info import REBUILD
+from interlingua.train import durable
+
+_HINT = "latest_version_hint"  # rewritten at each change, and nothing depends on it
+
+
+def file_digests(table: Path, known: Mapping[str, str]) -> dict[str, str]:
+    """SHA-256 by name of every file of a table.
+
+    Args:
+        table: the table's folder.
+        known: digests from before; files of vectors and words that are in it aren't read again.
+    """
+    names = sorted(
+        path.relative_to(table).as_posix()
+        for path in table.rglob("*")
+        if path.is_file() and not path.name.startswith(_HINT)
+    )
+    return {
+        name: known[name]
+        if name in known and name.startswith("data/")
+        else durable.file_sha256(table / name)
+        for name in names
+    }
+
+
+def verify_files(table: Path, digests: Mapping[str, str], verified: set[str]) -> None:
+    """Compare files with their digests; names that are right join ``verified`` and are skipped.
+
+    Raises:
+        SearchIndexError: a file is missing, can't be read or has other bytes.
+    """
+    for name, digest in digests.items():
+        if name in verified:
+            continue
+        try:
+            right = durable.file_sha256(table / name) == digest
+            problem = "has other bytes than when it was written"
+        except OSError as error:
+            right, problem = False, f"can't be read: {error.strerror or error}"
+        if not right:
+            raise SearchIndexError(
+                f"The index is damaged: a file {problem}.",
+                where=str(table / name),
+                next_step=f"Build it again: {REBUILD}",
+            )
+        verified.add(name)

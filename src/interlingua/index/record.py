@@ -1,0 +1,109 @@
+"""What goes into an index and what comes out of a search.
+
+Shape legend: D width of the space.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from interlingua.config import nearest
+from interlingua.errors import SearchIndexError
+
+Vector = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """One part of one sample, with its vector.
+
+    Attributes:
+        key: of the sample; several records may share it (a picture and its captions).
+        kind: the view: ``image``, ``text``, ``sound``, ``speech``.
+        vector: [D], finite and not zero.
+        text: the text itself, a transcript, or the thing's name.
+        path: where the media is: a file, or ``archive::member``; empty for texts.
+        group: a coarse kind of thing, ``animals/dogs``.
+        source: the name of the source.
+        language: of text or speech, BCP 47.
+        licence: SPDX name where known.
+        component: what the evaluation counts as the same thing.
+    """
+
+    key: str
+    kind: str
+    vector: npt.ArrayLike
+    text: str = ""
+    path: str = ""
+    group: str = ""
+    source: str = ""
+    language: str = ""
+    licence: str = ""
+    component: int | None = None
+
+    @property
+    def id(self) -> str:
+        """Equal for the same part of the same sample: adding it again replaces it."""
+        content = self.text if self.kind == "text" else self.path
+        named = "\x1f".join((self.source, self.key, self.kind, self.language, content))
+        return hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One found record.
+
+    Attributes:
+        score: cosine similarity, -1..1, higher = nearer.
+        key, kind, text, path, group, source, language, licence, component: as in ``Record``.
+    """
+
+    key: str
+    kind: str
+    score: float
+    text: str = ""
+    path: str = ""
+    group: str = ""
+    source: str = ""
+    language: str = ""
+    licence: str = ""
+    component: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+TEXT_COLUMNS = ("key", "kind", "text", "path", "group", "source", "language", "licence")
+HIT_COLUMNS = (*TEXT_COLUMNS, "component")
+
+KIND_GROUPS = {"audio": ("sound", "speech")}
+
+
+def expand_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
+    """Kinds without doubles; ``audio`` stands for ``sound`` and ``speech``."""
+    expanded = (one for kind in kinds for one in KIND_GROUPS.get(kind, (kind,)))
+    return tuple(dict.fromkeys(expanded))
+
+
+def present_kinds(kinds: Sequence[str], present: Mapping[str, int], index: Path) -> tuple[str, ...]:
+    """``expand_kinds``, where an index has records of each.
+
+    Raises:
+        SearchIndexError: it has none of a kind; the message names the nearest that it has.
+    """
+    for kind in kinds:
+        if present and not any(one in present for one in expand_kinds([kind])):
+            raise SearchIndexError(
+                f"This index has no {kind!r}{nearest(kind, [*present, *KIND_GROUPS])}.",
+                where=str(index),
+                next_step=f"It has: {', '.join(f'{n} {name}' for name, n in present.items())}.",
+            )
+    return expand_kinds(kinds)

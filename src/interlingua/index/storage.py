@@ -1,0 +1,146 @@
+"""The one seam to LanceDB: its import, connection, columns and errors.
+
+An index folder holds ``index.json`` and one table ``records-<build id>``. A rebuild fills
+another table beside it, then replaces ``index.json``: readers see the old index or the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from interlingua.errors import MissingExtraError, SearchIndexError
+from interlingua.index.columns import schema
+from interlingua.index.info import FILE_NAME, REBUILD, IndexInfo
+from interlingua.train import lock
+
+LOCK_NAME = ".lock"
+TABLE_PREFIX = "records-"
+DAMAGED = "The index is damaged or can't be read."
+
+
+def create_table(folder: Path, info: IndexInfo) -> Any:
+    """A new, empty LanceDB table; not yet the index's until ``info`` is written."""
+    with explained(folder, "The index can't be made."):
+        name = TABLE_PREFIX + info.build_id
+        return _connect(folder).create_table(name, schema=schema(info.dimension))
+
+
+def open_table(folder: Path, info: IndexInfo) -> Any:
+    """The index's LanceDB table.
+
+    Raises:
+        SearchIndexError: it is missing, damaged, older than it should be, or has other columns.
+    """
+    with explained(folder):
+        table = _connect(folder).open_table(TABLE_PREFIX + info.build_id)
+        if table.schema != schema(info.dimension):
+            raise SearchIndexError(
+                "The table of the index has other columns than it should.",
+                where=str(folder),
+                next_step=f"Build it again: {REBUILD}",
+            )
+        if table.version < info.table_version:
+            raise SearchIndexError(
+                "The newest changes of the index are lost: files are missing.",
+                where=str(folder),
+                next_step=f"Build it again: {REBUILD}",
+            )
+        return table
+
+
+def table_folder(folder: Path, info: IndexInfo) -> Path:
+    """Where LanceDB keeps the files of the index's table."""
+    return folder / f"{TABLE_PREFIX}{info.build_id}.lance"
+
+
+def drop_other_tables(folder: Path, info: IndexInfo) -> None:
+    """Remove what a replaced index, or a build that was killed, has left."""
+    with explained(folder, "The old index can't be removed."):
+        database = _connect(folder)
+        for path in folder.glob(f"{TABLE_PREFIX}*.lance"):
+            if path.stem != TABLE_PREFIX + info.build_id:
+                database.drop_table(path.stem, ignore_missing=True)
+
+
+def stamp(folder: Path) -> tuple[int, int, int] | None:
+    """Changes whenever ``index.json`` is replaced."""
+    try:
+        status = (folder / FILE_NAME).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def refuse_foreign(folder: Path) -> None:
+    """An index may be made in a new or empty folder, or where one is; nothing else is touched.
+
+    Raises:
+        SearchIndexError: the folder holds something else, or is a file.
+    """
+    if not folder.exists() or (folder / FILE_NAME).exists():
+        return
+    ours = (LOCK_NAME, TABLE_PREFIX, FILE_NAME)
+    if not folder.is_dir() or any(not path.name.startswith(ours) for path in folder.iterdir()):
+        raise SearchIndexError(
+            "There is something else at this place.",
+            where=str(folder),
+            next_step="Give a new or an empty folder.",
+        )
+
+
+@contextmanager
+def explained(folder: Path, what: str = DAMAGED) -> Iterator[None]:
+    """LanceDB's errors, which are Rust's, as ``SearchIndexError``."""
+    try:
+        yield
+    except (RuntimeError, ValueError, OSError) as error:
+        raise _explain(folder, what, error) from error
+    except BaseException as error:
+        # a panic of the Rust side: damaged files bring it about; one kind is no Exception
+        if not type(error).__module__.startswith("pyo3"):
+            raise
+        raise _explain(folder, what, error) from error
+
+
+def _explain(folder: Path, what: str, error: BaseException) -> SearchIndexError:
+    detail = " ".join(str(error).split(", /")[0].split())[:200]
+    return SearchIndexError(
+        f"{what} ({detail})",
+        where=str(folder),
+        next_step=f"Check the disk and the permissions, or build it again: {REBUILD}",
+    )
+
+
+@contextmanager
+def write_lock(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing to an index; a kill frees it.
+
+    Raises:
+        SearchIndexError: one does already, or the folder can't be written to.
+    """
+    try:
+        with lock.held(folder / LOCK_NAME, wait=False) as free:
+            if not free:
+                raise SearchIndexError(
+                    "Another process is writing to this index.",
+                    where=str(folder),
+                    next_step="Wait until it has finished; searching works meanwhile.",
+                )
+            yield
+    except OSError as error:
+        raise SearchIndexError(
+            f"The index can't be written: {error.strerror or error}.", where=str(folder)
+        ) from error
+
+
+def _connect(folder: Path) -> Any:
+    try:
+        import lancedb
+    except ImportError as error:
+        raise MissingExtraError("lancedb", "index", "Search") from error
+    # zero: what another process has added is seen at once
+    return lancedb.connect(str(folder), read_consistency_interval=timedelta(0))
