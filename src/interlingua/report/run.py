@@ -1,0 +1,288 @@
+"""The report of a trained run: its figures and some of its things, as ``ReportData``."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from interlingua.data.image import open_image
+from interlingua.data.sound import read_sound
+from interlingua.errors import MediaError
+from interlingua.evaluate.run import Evaluation, Measured
+from interlingua.report.data import (
+    DataUse,
+    DirectionRow,
+    Line,
+    Panel,
+    ReportData,
+    RunFacts,
+    Skipped,
+    StageUse,
+    Strip,
+    Thing,
+    TowerUse,
+    View,
+)
+from interlingua.report.page import write_report
+from interlingua.report.strips import draw_strips
+from interlingua.sample import Audio, Image, Part, Sample, Text
+from interlingua.train.memory import peak_memory
+from interlingua.train.run_folder import read_lines
+from interlingua.train.session import Session
+
+THUMBNAIL_SIDE = 256
+SOUND_RATE = 16_000
+SPOKEN_FIRST = ("en", "fr", "es")  # the languages whose clip stands for a thing
+ASKED = (
+    ("text", "image"), ("image", "text"), ("sound", "image"), ("speech", "image"),
+    ("image", "sound"),
+)  # fmt: skip
+
+
+def write_run_report(session: Session, evaluation: Evaluation) -> Path:
+    """Write ``report.html`` into the run folder; returns its path."""
+    return write_report(session.run.path, report_data(session, evaluation))
+
+
+def report_data(session: Session, evaluation: Evaluation) -> ReportData:
+    """Everything that the page of a run shows."""
+    recipe, corpus = session.recipe, session.corpus
+    held_out = list(_things(evaluation.held_out, held_out=True)) if evaluation.held_out else []
+    seen = list(_things(evaluation.seen, held_out=False))
+    things = held_out + seen
+    rows = read_lines(session.run.metrics_path)
+    training = [row for row in rows if row["kind"] == "train"]
+    split = recipe.data.split
+    return ReportData(
+        title=f"Interlingua run {session.run.path.name}",
+        facts=_facts(session, training),
+        sources=[
+            DataUse(
+                source=name,
+                training=sum(sample.meta.source == name for sample in corpus.train),
+                held_out=sum(sample.meta.source == name for sample in corpus.held_out),
+                views=Counter(
+                    part.view
+                    for sample in corpus.train
+                    if sample.meta.source == name
+                    for part in sample.all_parts()
+                ),
+                licence=next(
+                    (s.meta.licence for s in corpus.train if s.meta.source == name), ""
+                ),
+                note=f"{len(problems)} left out" if problems else "",
+            )
+            for name, problems in corpus.problems.items()
+        ],
+        towers=list(_towers(session)),
+        stages=_stages(session, training),
+        panels=_panels(training),
+        directions=_directions(evaluation),
+        things=things,
+        strips=list(_strips(held_out, things, seen)),
+        strips_note="Drawn at random by the run's seed, never picked by how well they do.",
+        skipped=_skipped(session),
+        limitations=[
+            "Things are drawings and photographs on plain ground; photographs of scenes were "
+            "not tried.",
+            "The text tower reads English; speech is compared with English words.",
+        ]
+        + (
+            [f"Speech in {', '.join(split.unseen_languages)} was kept from training."]
+            if split and split.unseen_languages
+            else []
+        ),
+    )
+
+
+def _things(measured: Measured, *, held_out: bool) -> Iterator[Thing]:
+    places: dict[int, dict[str, int]] = {}
+    for view, found in measured.views.items():
+        for row, number in enumerate(found.sample):
+            here = places.setdefault(int(number), {})
+            if view not in here or _preferred(found.parts[row], found.parts[here[view]]):
+                here[view] = row
+    for number, rows in sorted(places.items()):
+        sample = measured.samples[number]
+        views = {
+            view: shown
+            for view, row in rows.items()
+            if (
+                shown := _shown(measured.views[view].parts[row], measured.views[view].vectors[row])
+            )
+        }
+        yield Thing(
+            key=f"{sample.meta.source}/{sample.key}",
+            name=sample.meta.name or _first_text(sample),
+            views=views,
+            group="/".join(sample.meta.group.split("/")[:1]),
+            held_out=held_out,
+            component=sample.meta.component,
+        )
+
+
+def _preferred(new: Part, old: Part) -> bool:
+    """Whether a spoken name stands for its thing rather than another one."""
+
+    def place(part: Part) -> int:
+        language = part.language if isinstance(part, Audio) else None
+        return SPOKEN_FIRST.index(language) if language in SPOKEN_FIRST else len(SPOKEN_FIRST)
+
+    return place(new) < place(old)
+
+
+def _shown(part: Part, vector: np.ndarray[Any, np.dtype[np.float32]]) -> View | None:
+    try:
+        if isinstance(part, Image):
+            picture = open_image(part.content, near_size=THUMBNAIL_SIDE)
+            picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+            return View(vector, pixels=np.asarray(picture))
+        if isinstance(part, Audio):
+            wave = np.asarray(read_sound(part.content, SOUND_RATE))
+            return View(
+                vector,
+                text=part.transcript or "",
+                samples=wave,
+                sample_rate=SOUND_RATE,
+                language=part.language or "",
+            )
+    except MediaError:
+        return None
+    if isinstance(part, Text):
+        return View(vector, text=part.text, language=part.language or "")
+    return None
+
+
+def _first_text(sample: Sample) -> str:
+    texts = [part.text for part in sample.alternatives("text") if isinstance(part, Text)]
+    return texts[0] if texts else sample.key
+
+
+def _facts(session: Session, training: Sequence[Mapping[str, Any]]) -> RunFacts:
+    packages = ("interlingua", "torch", "numpy", "pillow", "tokenizers")
+    versions = {"python": platform.python_version()}
+    versions |= {name: metadata.version(name) for name in packages}
+    return RunFacts(
+        command=f"interlingua train {session.recipe.name} --out {session.run.path}",
+        recipe=session.recipe.name,
+        created=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
+        seed=session.recipe.seed,
+        seconds=training[-1]["seconds"] if training else 0.0,
+        device=f"{session.device}, {str(session.precision).removeprefix('torch.')} towers",
+        peak_memory_bytes=peak_memory(session.device),
+        versions=versions,
+    )
+
+
+def _towers(session: Session) -> Iterator[TowerUse]:
+    def count(module: nn.Module) -> int:
+        return sum(parameter.numel() for parameter in module.parameters())
+
+    for name, use in session.model.config.towers.items():
+        views = [view for view, tower in session.model.config.views.items() if tower == name]
+        tower = count(session.model.tower_shape(name))
+        yield TowerUse(
+            name=use.tower.name,
+            view=", ".join(views),
+            parameters=tower,
+            trained=0 if use.frozen else tower,
+            weights=use.weights,
+            note="frozen, its outputs cached" if use.frozen else "",
+        )
+        head = count(session.model.heads[name])
+        yield TowerUse(name=f"{name} head", view=", ".join(views), parameters=head, trained=head)
+
+
+def _stages(session: Session, training: Sequence[Mapping[str, Any]]) -> list[StageUse]:
+    found, before = [], 0.0
+    for stage in session.recipe.stages:
+        ends = [row["seconds"] for row in training if row["stage"] == stage.name]
+        seconds = (ends[-1] - before) if ends else 0.0
+        before += seconds
+        found.append(
+            StageUse(
+                stage.name,
+                stage.steps,
+                seconds,
+                stage.batch_size,
+                stage.learning_rate,
+                f"trains {', '.join(pattern for pattern, rate in stage.trainable if rate)}; "
+                f"{stage.schedule} after {stage.warmup_steps} steps of warm-up",
+            )
+        )
+    return found
+
+
+def _panels(training: Sequence[Mapping[str, Any]]) -> list[Panel]:
+    if not training:
+        return []
+    steps = [row["step"] for row in training]
+    pairs = sorted({name for row in training for name in row["parts"]})
+    marks = [
+        (row["step"], row["stage"])
+        for before, row in zip([None, *training], training, strict=False)
+        if before is None or before["stage"] != row["stage"]
+    ]
+    lines = [
+        Line(name, steps, [row["parts"].get(name, float("nan")) for row in training])
+        for name in pairs
+    ]
+    return [
+        Panel("Loss", [Line("total", steps, [row["loss"] for row in training])], marks=marks),
+        Panel("Loss by pair of views", lines, marks=marks, note="InfoNCE, lower is better"),
+    ]
+
+
+def _directions(evaluation: Evaluation) -> list[DirectionRow]:
+    rows = []
+    against = evaluation.figures.get("speech_against_length", {})
+    if evaluation.held_out:
+        for measured in evaluation.held_out.table:
+            length = against.get(f"{measured.query} → {measured.gallery}", {}).get("length", {})
+            rows.append(
+                DirectionRow.of(
+                    measured,
+                    baseline={int(k): one["value"] for k, one in length.items()},
+                    baseline_name="clip length alone" if length else "",
+                )
+            )
+    rows += [
+        DirectionRow.of(measured, held_out=False)
+        for measured in evaluation.seen.table
+        if "[" not in measured.query
+    ]
+    return rows
+
+
+def _strips(
+    held_out: Sequence[Thing], things: Sequence[Thing], seen: Sequence[Thing]
+) -> Iterator[Strip]:
+    gallery = held_out or things
+    for query, target in ASKED:
+        if held_out:
+            yield from draw_strips(gallery, query, target, number=3)
+        yield from draw_strips(seen, query, target, number=1, held_out=False)
+
+
+def _skipped(session: Session) -> list[Skipped]:
+    rows = read_lines(session.run.path / "skipped.jsonl")
+    reasons = Counter(str(row.get("reason", "")) for row in rows)
+    example = {str(row.get("reason", "")): str(row.get("where") or row.get("key")) for row in rows}
+    found = [Skipped(reason, number, example[reason]) for reason, number in reasons.most_common()]
+    for source, problems in session.corpus.problems.items():
+        counted = Counter(problem.reason for problem in problems)
+        first = {problem.reason: problem.where for problem in reversed(problems)}
+        found += [
+            Skipped(f"{source}: {reason}", number, first[reason])
+            for reason, number in counted.most_common()
+        ]
+    return found
