@@ -8,11 +8,14 @@ the test is skipped with the reason, unless INTERLINGUA_REQUIRE_DATA=1 (make tes
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import random
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from types import ModuleType
+from typing import Any, TypeVar
 
 import numpy
 import pytest
@@ -86,3 +89,52 @@ def _fetch(get: Callable[[str], Fetched], name: str) -> Fetched:
                 raise
             _UNAVAILABLE[name] = str(error)
     pytest.skip(f"{name} can't be had here: {_UNAVAILABLE[name]}")
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe() -> ModuleType:
+    """The module tests/tiny_recipe.py, under the name that its recipes find it by."""
+    path = Path(__file__).with_name("tiny_recipe.py")
+    spec = importlib.util.spec_from_file_location("tiny_recipe", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["tiny_recipe"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def shared_world(tiny_recipe: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The files of ``tiny_recipe.World``; ``world`` is what tests ask for."""
+    return tiny_recipe.make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def world(shared_world: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A ``tiny_recipe.World``, with a cache of its own in place of the user's, on one thread."""
+    monkeypatch.setenv("INTERLINGUA_CACHE", str(shared_world.cache))
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # tensors this small only wait for a second one
+    yield shared_world
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def finished_run(shared_world: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny run: trained, measured, with its report and an index of all things.
+
+    Tests only read it.
+    """
+    from interlingua.cli.demo import finish
+    from interlingua.index.build import build_index
+    from interlingua.space import load
+    from interlingua.train.session import train_recipe
+
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTERLINGUA_CACHE", str(shared_world.cache))
+        recipe = shared_world.recipe()
+        session = train_recipe(recipe, folder)
+        finish(session)
+        source = recipe.data.sources[0].source.build()
+        build_index(folder / "index", load(folder, device="cpu", precision="fp32"), source)
+    return folder

@@ -78,8 +78,9 @@ class Interrupted(InterlinguaError):
     """A signal stopped the run after its step was saved; 0 for SIGTERM, 130 for Ctrl-C."""
 
     def __init__(self, signal_name: str, *, where: str, next_step: str):
-        super().__init__(f"Stopped by {signal_name}; the step is saved.", where=where,
-                         next_step=next_step)
+        super().__init__(
+            f"Stopped by {signal_name}; the step is saved.", where=where, next_step=next_step
+        )
         self.exit_code = 130 if signal_name == "SIGINT" else 0
 
 

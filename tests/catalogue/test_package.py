@@ -84,7 +84,7 @@ def test_a_source_archive_is_never_built(tmp_path: Path, shelf: Path) -> None:
 def test_a_version_that_is_not_there_says_where_to_look(tmp_path: Path, shelf: Path) -> None:
     with pytest.raises(FetchError, match="No matching distribution") as caught:
         PypiWheel("tiny-thing", "9.9", "0" * 64, 100).fetch(tmp_path)
-    assert caught.value.where == "https://pypi.org/project/tiny-thing/9.9/#files"
+    assert caught.value.where == "PyPI, tiny-thing 9.9"
     assert "--from" in str(caught.value.next_step)
 
 
@@ -123,7 +123,7 @@ def test_without_apt_the_message_names_the_file_and_the_address(
     with pytest.raises(FetchError, match="no apt") as caught:
         package.fetch(tmp_path)
     assert "tiny-data_1.0-1_all.deb" in str(caught.value)
-    assert "https://packages.debian.org/tiny-data" in str(caught.value)
+    assert "Debian, tiny-data" in str(caught.value)
     assert "--from" in str(caught.value)
     assert package.installed_version() is None
 

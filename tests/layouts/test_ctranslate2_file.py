@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import struct
 from pathlib import Path
 
@@ -83,10 +84,8 @@ def test_damage_never_gives_another_error(
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(bytes(raw))
-    try:
+    with contextlib.suppress(LayoutError):
         read_ctranslate2(path)
-    except LayoutError:
-        pass
 
 
 def test_missing_and_foreign_files_are_named(tmp_path: Path) -> None:

@@ -49,9 +49,7 @@ def definition(pattern: AttentionPattern, num_queries: int) -> Tensor:
     offset = K - num_queries
     return torch.tensor(
         [
-            [
-                [[may_look(pattern, b, q, k, offset) for k in range(K)] for q in range(num_queries)]
-            ]
+            [[[may_look(pattern, b, q, k, offset) for k in range(K)] for q in range(num_queries)]]
             for b in range(B)
         ]
     )  # [B, 1, Q, K]
@@ -121,7 +119,9 @@ def test_explicit_attention_in_pieces_equals_one_piece(
 def test_scale_is_used() -> None:
     query, key, value = torch.randn(3, B, H, K, D)
     assert torch.allclose(
-        attend(query, key, value, scale=0.0), value.mean(2, keepdim=True).expand_as(value), atol=1e-6
+        attend(query, key, value, scale=0.0),
+        value.mean(2, keepdim=True).expand_as(value),
+        atol=1e-6,
     )
 
 

@@ -76,9 +76,7 @@ def test_lite_and_b_variants_equal_the_reference_package(tmp_path: Path) -> None
 
     for variant, size in (("lite2", 260), ("b3", 75)):
         reference = shaken(
-            package.EfficientNet.from_name(
-                f"efficientnet-{variant}", override_params={"image_size": size}
-            )
+            package.EfficientNet.from_name(f"efficientnet-{variant}", image_size=size)
         )
         write_safetensors(reference.state_dict(), tmp_path)
         tower = load_tower("efficientnet", tmp_path, variant=variant, image_size=size)
@@ -146,9 +144,10 @@ def test_real_pictures_equal_the_reference_package(
         features = reference.extract_features(pixels)
         ours = tower(pixels)
         logits = reference(pixels)
+        our_logits = tower.classify(ours.pooled)
     assert (ours.states - features.flatten(2).transpose(1, 2)).abs().max() <= 1e-4
     assert (ours.pooled - features.mean((2, 3))).abs().max() <= 1e-4
-    assert (tower.classify(ours.pooled) - logits).abs().max() <= 1e-4
+    assert (our_logits - logits).abs().max() <= 1e-4
 
 
 @pytest.mark.slow
@@ -165,7 +164,6 @@ def test_the_frozen_path_on_real_pictures(
     words = torch.zeros(len(texts), bert.pooled_width)
     recall, features = {}, {}
     paths = {
-        "exact": tower,
         "fp32": tower.for_inference(torch.float32),
         "bf16": tower.for_inference(torch.bfloat16),
     }
@@ -176,12 +174,13 @@ def test_the_frozen_path_on_real_pictures(
             pooled = torch.cat([model(some).pooled for some in pixels.split(32)])
             features[path] = pooled
             recall[path] = held_out_recall(pooled, words)
-    cosine = {p: functional.cosine_similarity(features[p], features["exact"]) for p in features}
-    assert cosine["fp32"].min() >= 1 - 1e-5
-    assert cosine["bf16"].min() >= 0.999
-    assert recall["exact"] > 0.2  # by chance 0.05
-    assert abs(recall["bf16"] - recall["exact"]) <= 0.01
-    print({p: (round(recall[p], 4), round(cosine[p].min().item(), 6)) for p in paths})
+        exact = tower(pixels[:32]).pooled
+    assert functional.cosine_similarity(features["fp32"][:32], exact).min() >= 1 - 1e-5
+    cosine = functional.cosine_similarity(features["bf16"], features["fp32"])
+    print(f"{len(samples)} pictures, cosine at least {cosine.min():.6f}, recall {recall}")
+    assert cosine.min() >= 0.999
+    assert recall["fp32"] > 0.2  # by chance 0.05
+    assert abs(recall["bf16"] - recall["fp32"]) <= 0.01
 
 
 def held_out_recall(pictures: Tensor, words: Tensor, held_out: int = 200) -> float:

@@ -32,7 +32,7 @@ def test_the_catalogue_says_where_everything_is_from() -> None:
     for entry in entries:
         assert entry.licence
         assert entry.summary
-        assert all(source.startswith("https://pypi.org/") for source in entry.sources)
+        assert all(source.startswith("PyPI, ") for source in entry.sources)
 
 
 def test_an_unknown_name_gives_the_nearest() -> None:

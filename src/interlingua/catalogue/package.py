@@ -52,7 +52,7 @@ class PypiWheel:
     @property
     def address(self) -> str:
         """Where a person finds it."""
-        return f"https://pypi.org/project/{self.project}/{self.version}/#files"
+        return f"PyPI, {self.project} {self.version}"
 
     @property
     def file_hint(self) -> str:
@@ -123,7 +123,7 @@ class DebianPackage:
     @property
     def address(self) -> str:
         """Where a person finds it."""
-        return f"https://packages.debian.org/{self.name}"
+        return f"Debian, {self.name}"
 
     @property
     def file_hint(self) -> str:

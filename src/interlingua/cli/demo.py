@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,6 @@ from interlingua.cli.output import answers, print_text
 
 if TYPE_CHECKING:
     from interlingua.sample import Part, Sample
-    from interlingua.space import Space
     from interlingua.train.session import Session
 
 RUN = Path("runs/demo")
@@ -133,34 +133,44 @@ def interval(estimate: Mapping[str, Any]) -> str:
 
 
 def show_queries(run: Path, index: Path, device: str) -> None:
-    """Three held-out things asked for, each in another way."""
+    """Three held-out things asked for, each in another way; drawn at random, not picked."""
     from interlingua.index.table import Index
     from interlingua.space import load
     from interlingua.train.corpus import open_corpus
     from interlingua.train.recipe import read_yaml
 
+    recipe = read_yaml(run / "recipe.yaml")
     space = load(run, device=device)
     opened = Index.open(index, space_id=space.id)
-    corpus = open_corpus(read_yaml(run / "recipe.yaml").data)
-    things = [s for s in corpus.held_out if s.alternatives("sound")] or corpus.held_out
+    corpus = open_corpus(recipe.data)
+    known = {
+        sample.key: sample.meta.component
+        for sample in (*corpus.held_out, *corpus.removed, *corpus.train)
+    }
+    draw = random.Random(recipe.seed)
     table = Table(title="Three questions about held-out things", title_justify="left")
     table.add_column("asked with", no_wrap=True)
-    table.add_column("nearest (✓ the thing itself)", overflow="fold")
-    for (view, target), thing in zip(QUERIES, things, strict=False):
-        parts = thing.alternatives(view)
-        if not parts:
+    table.add_column("nearest in the index (✓ the thing itself or its twin)", overflow="fold")
+    for view, target in QUERIES:
+        things = [s for s in corpus.held_out if s.alternatives(view) and s.alternatives(target)]
+        if not things:
             continue
-        vector = space.embed_parts([parts[0]])[0]
-        names = [
-            f"{'✓ ' if hit.key == thing.key else ''}{hit.text or hit.key}"
-            for hit in opened.search(vector, k=5, kinds=[target])
-        ]
-        table.add_row(asked(thing, parts[0]), Text(f"{target}: " + " · ".join(names)))
+        thing = draw.choice(things)
+        part = thing.alternatives(view)[0]
+        best: dict[str, str] = {}
+        for hit in opened.search(space.embed_parts([part])[0], k=12, kinds=[target]):
+            right = known.get(hit.key) == thing.meta.component
+            best.setdefault(hit.key, f"{'✓ ' if right else ''}{hit.text or hit.key}")
+        table.add_row(asked(thing, part), Text(f"{target}: " + " · ".join([*best.values()][:5])))
     answers().print(table, highlight=False)
 
 
 def asked(thing: Sample, part: Part) -> str:
-    """``the words "A dog."``, ``the picture of a dog``."""
+    """``the words "A dog."``, ``the picture of: dog``."""
     text = getattr(part, "text", "")
-    name = thing.meta.name or thing.key
-    return f'the words "{text}"' if text else f"the {part.view} of: {name}"
+    views = {"image": "picture", "speech": "spoken name"}
+    return (
+        f'the words "{text}"'
+        if text
+        else f"the {views.get(part.view, part.view)} of: {thing.meta.name or thing.key}"
+    )

@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from interlingua.cli import data, demo, doctor, embed, failures, index, recipes, runs, train, weights
+from interlingua.cli import (
+    data,
+    demo,
+    doctor,
+    embed,
+    failures,
+    index,
+    recipes,
+    runs,
+    train,
+    weights,
+)
 
 app = typer.Typer(
     name="interlingua",

@@ -8,11 +8,11 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from interlingua.cli.options import JsonOption, RunArgument
+from interlingua.cli.options import DeviceOption, JsonOption, RunArgument
 from interlingua.cli.output import answers, print_json, print_text
 
 
-def evaluate(run: RunArgument, json: JsonOption = False) -> None:
+def evaluate(run: RunArgument, json: JsonOption = False, device: DeviceOption = "auto") -> None:
     """Measure a run: retrieval in all directions on held-out things, with 95 % intervals.
 
     Each row has the score of a random ranking (chance) and of broken pairs (wrong) beside it.
@@ -34,8 +34,8 @@ def evaluate(run: RunArgument, json: JsonOption = False) -> None:
         show_figures(figures)
 
 
-def report(run: RunArgument) -> None:
-    """Write the run's report, one HTML page that needs no network, and print where it is.
+def report(run: RunArgument, device: DeviceOption = "auto") -> None:
+    """Measure a run, write its report, one HTML page that needs no network, and print its path.
 
     Example: `interlingua report runs/demo`
     """

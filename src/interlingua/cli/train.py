@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interlingua.cli import recipes
-from interlingua.cli.demo import finish
-from interlingua.cli.options import DeviceOption
 from interlingua.cli.output import note, print_text
 from interlingua.errors import ConfigError
 

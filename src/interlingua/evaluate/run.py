@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlingua.data.gate import MediaLimits
+from interlingua.data.sound import sound_seconds
 from interlingua.embedding import Embedder
 from interlingua.evaluate.directions import DirectionTable, all_directions, by_language
 from interlingua.evaluate.length_baseline import LengthBaseline
@@ -79,7 +80,7 @@ def embed_view(session: Session, samples: Sequence[Sample], view: str) -> Embedd
     readable = ~np.isnan(vectors).any(axis=1)
     chosen = chosen[readable]
     seconds = (
-        np.full(len(chosen), np.nan, np.float32)
+        np.asarray([declared_seconds(table.parts[number]) for number in chosen], np.float32)
         if cached is None
         else cached.seconds[cached.rows[chosen]].numpy()
     )
@@ -91,6 +92,11 @@ def embed_view(session: Session, samples: Sequence[Sample], view: str) -> Embedd
         np.asarray([-1 if one is None else one for one in components], np.int64),
         seconds,
     )
+
+
+def declared_seconds(part: Part) -> float:
+    """The length of a sound that was readable; NaN for pictures and texts."""
+    return sound_seconds(part.content) if isinstance(part, Audio) else float("nan")
 
 
 def measure(session: Session, samples: Sequence[Sample]) -> Measured:

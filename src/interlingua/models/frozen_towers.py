@@ -13,7 +13,6 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from interlingua.config import NamedConfig
 from interlingua.device import autocast
 from interlingua.errors import ConfigError
 from interlingua.tokens import Tokens
@@ -31,7 +30,7 @@ class FrozenTowers:
         precision: of the towers when they are used; set before the first use.
     """
 
-    def __init__(self, sources: Mapping[str, tuple[NamedConfig, str]]):
+    def __init__(self, sources: Mapping[str, tuple[Tower.Config, str]]):
         self.sources = dict(sources)
         self.precision = torch.float32
         self._shapes: dict[str, Tower] = {}
@@ -61,7 +60,7 @@ class FrozenTowers:
             LayoutError: they don't fit.
         """
         config, weights = self.sources[name]
-        return load_weights(config, weights)  # type: ignore[arg-type]
+        return load_weights(config, weights)
 
     def encode(
         self, name: str, values: Tensor, mask: Tensor | None, device: torch.device

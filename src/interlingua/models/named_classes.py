@@ -13,6 +13,7 @@ Shape legend: M pictures, P pooled width, C classes, D width of the language tow
 from __future__ import annotations
 
 import torch
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -34,7 +35,7 @@ class NamedClasses(nn.Module):
 
         Attributes:
             picture_tower, text_tower: names in the model's ``towers``.
-            names: the weights entry that holds the class names.
+            names: the weights entry, or the folder, that holds the class names.
             top_k: how many of the likeliest classes count.
             share: of the squared length of the whole vector that is this part, 0..1.
         """
@@ -42,8 +43,8 @@ class NamedClasses(nn.Module):
         picture_tower: str = "image"
         text_tower: str = "text"
         names: str = "imagenet-names"
-        top_k: int = 10
-        share: float = 0.5
+        top_k: PositiveInt = 10
+        share: float = Field(default=0.5, ge=0, le=1)
 
     class_weight: Tensor
     class_bias: Tensor

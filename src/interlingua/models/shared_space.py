@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 import torch
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, SerializeAsAny, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -48,8 +48,8 @@ class HeadConfig(Config):
         dropout: of the pooled features.
     """
 
-    hidden: int = 0
-    dropout: float = 0.1
+    hidden: NonNegativeInt = 0
+    dropout: float = Field(default=0.1, ge=0, le=1)
 
 
 class TowerUse(Config):
@@ -62,7 +62,7 @@ class TowerUse(Config):
         head: its projection.
     """
 
-    tower: Annotated[SerializeAsAny[NamedConfig], part_of("towers")]
+    tower: Annotated[SerializeAsAny[Tower.Config], part_of("towers")]
     weights: str = ""
     frozen: bool = True
     head: HeadConfig = HeadConfig()
@@ -105,7 +105,7 @@ class SharedSpace(nn.Module):
 
         folder: ClassVar[str] = "models"
         name: str = "shared_space"
-        width: int = 384
+        width: PositiveInt = 384
         towers: dict[str, TowerUse]
         views: dict[str, str]
         named_classes: NamedClasses.Config | None = None
@@ -118,8 +118,14 @@ class SharedSpace(nn.Module):
                 if tower not in self.towers:
                     raise ValueError(f"the view {view!r} names a tower {tower!r} that is not there")
             named = self.named_classes
-            if named and not {named.picture_tower, named.text_tower} <= set(self.towers):
-                raise ValueError("named_classes names a tower that is not there")
+            for tower in (named.picture_tower, named.text_tower) if named else ():
+                if tower not in self.towers:
+                    raise ValueError(f"named_classes names a tower {tower!r} that is not there")
+                if not self.towers[tower].frozen:  # its classes and words would drift from it
+                    raise ValueError(
+                        f"named_classes needs the tower {tower!r} frozen: "
+                        "freeze it, or set named_classes to null"
+                    )
             return self
 
     def __init__(self, config: Config):
@@ -128,7 +134,9 @@ class SharedSpace(nn.Module):
         self.views = tuple(config.views)
         self.towers = nn.ModuleDict(
             {
-                name: load_weights(use.tower, use.weights) if use.weights else build_tower(use.tower)
+                name: load_weights(use.tower, use.weights)
+                if use.weights
+                else build_tower(use.tower)
                 for name, use in config.towers.items()
                 if not use.frozen
             }
@@ -217,7 +225,7 @@ class SharedSpace(nn.Module):
         if media.values is None:
             raise DataError(f"The batch has neither values nor cached tokens for {tower!r}.")
         if tower in self.towers:
-            return self.towers[tower](media.values, media.mask)  # type: ignore[no-any-return]
+            return self.towers[tower](media.values, media.mask)
         return self.frozen_towers.encode(tower, media.values, media.mask, self.log_scale.device)
 
     def _learns_names(self, tower: str) -> bool:
@@ -249,6 +257,11 @@ def _named_classes(config: NamedClasses.Config, model: SharedSpace) -> NamedClas
             f"The tower {config.picture_tower!r} has no classifier, so it knows nothing by name.",
             where="model.named_classes.picture_tower",
             next_step="Set model.named_classes=null, or take a supervised tower.",
+        )
+    if config.top_k > classifier.out_features:
+        raise ConfigError(
+            f"The tower {config.picture_tower!r} knows {classifier.out_features} classes only.",
+            where=f"model.named_classes.top_k={config.top_k}",
         )
     return NamedClasses(
         picture_tower.pooled_width, classifier.out_features, model.named_width, config.top_k

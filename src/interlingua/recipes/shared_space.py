@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 from interlingua.config import validate
 from interlingua.train.recipe import Recipe
 
@@ -39,7 +41,7 @@ def demo(tiny: bool = False) -> Recipe:
         sources = sources[:1]
     recipe = {
         "name": "demo",
-        "description": (demo.__doc__ or "").strip(),
+        "description": inspect.getdoc(demo) or "",
         "model": {
             "name": "shared_space",
             "towers": towers,

@@ -11,18 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from interlingua.data.image import open_image
 from interlingua.data.sound import read_sound
 from interlingua.errors import MediaError
 from interlingua.evaluate.run import Evaluation, Measured
+from interlingua.report.curves import panels_from_metrics
 from interlingua.report.data import (
     DataUse,
     DirectionRow,
-    Line,
-    Panel,
     ReportData,
     RunFacts,
     Skipped,
@@ -37,7 +35,7 @@ from interlingua.report.strips import draw_strips
 from interlingua.sample import Audio, Image, Part, Sample, Text
 from interlingua.train.memory import peak_memory
 from interlingua.train.run_folder import read_lines
-from interlingua.train.session import Session
+from interlingua.train.session import SKIPPED_FILE, Session
 
 THUMBNAIL_SIDE = 256
 SOUND_RATE = 16_000
@@ -76,19 +74,17 @@ def report_data(session: Session, evaluation: Evaluation) -> ReportData:
                     if sample.meta.source == name
                     for part in sample.all_parts()
                 ),
-                licence=next(
-                    (s.meta.licence for s in corpus.train if s.meta.source == name), ""
-                ),
+                licence=next((s.meta.licence for s in corpus.train if s.meta.source == name), ""),
                 note=f"{len(problems)} left out" if problems else "",
             )
             for name, problems in corpus.problems.items()
         ],
         towers=list(_towers(session)),
         stages=_stages(session, training),
-        panels=_panels(training),
+        panels=panels_from_metrics(rows),
         directions=_directions(evaluation),
         things=things,
-        strips=list(_strips(held_out, things, seen)),
+        strips=list(_strips(held_out, seen)),
         strips_note="Drawn at random by the run's seed, never picked by how well they do.",
         skipped=_skipped(session),
         limitations=[
@@ -116,15 +112,13 @@ def _things(measured: Measured, *, held_out: bool) -> Iterator[Thing]:
         views = {
             view: shown
             for view, row in rows.items()
-            if (
-                shown := _shown(measured.views[view].parts[row], measured.views[view].vectors[row])
-            )
+            if (shown := _shown(measured.views[view].parts[row], measured.views[view].vectors[row]))
         }
         yield Thing(
             key=f"{sample.meta.source}/{sample.key}",
             name=sample.meta.name or _first_text(sample),
             views=views,
-            group="/".join(sample.meta.group.split("/")[:1]),
+            group=sample.meta.group.partition("/")[0],
             held_out=held_out,
             component=sample.meta.component,
         )
@@ -222,26 +216,6 @@ def _stages(session: Session, training: Sequence[Mapping[str, Any]]) -> list[Sta
     return found
 
 
-def _panels(training: Sequence[Mapping[str, Any]]) -> list[Panel]:
-    if not training:
-        return []
-    steps = [row["step"] for row in training]
-    pairs = sorted({name for row in training for name in row["parts"]})
-    marks = [
-        (row["step"], row["stage"])
-        for before, row in zip([None, *training], training, strict=False)
-        if before is None or before["stage"] != row["stage"]
-    ]
-    lines = [
-        Line(name, steps, [row["parts"].get(name, float("nan")) for row in training])
-        for name in pairs
-    ]
-    return [
-        Panel("Loss", [Line("total", steps, [row["loss"] for row in training])], marks=marks),
-        Panel("Loss by pair of views", lines, marks=marks, note="InfoNCE, lower is better"),
-    ]
-
-
 def _directions(evaluation: Evaluation) -> list[DirectionRow]:
     rows = []
     against = evaluation.figures.get("speech_against_length", {})
@@ -263,18 +237,16 @@ def _directions(evaluation: Evaluation) -> list[DirectionRow]:
     return rows
 
 
-def _strips(
-    held_out: Sequence[Thing], things: Sequence[Thing], seen: Sequence[Thing]
-) -> Iterator[Strip]:
-    gallery = held_out or things
+def _strips(held_out: Sequence[Thing], seen: Sequence[Thing]) -> Iterator[Strip]:
     for query, target in ASKED:
-        if held_out:
-            yield from draw_strips(gallery, query, target, number=3)
+        yield from draw_strips(held_out, query, target, number=3)
         yield from draw_strips(seen, query, target, number=1, held_out=False)
 
 
 def _skipped(session: Session) -> list[Skipped]:
-    rows = read_lines(session.run.path / "skipped.jsonl")
+    rows = read_lines(session.run.path / SKIPPED_FILE)
+    # Whatever reads a damaged file writes it down, so one file may stand there many times.
+    rows = list({(row.get("reason"), row.get("key")): row for row in rows}.values())
     reasons = Counter(str(row.get("reason", "")) for row in rows)
     example = {str(row.get("reason", "")): str(row.get("where") or row.get("key")) for row in rows}
     found = [Skipped(reason, number, example[reason]) for reason, number in reasons.most_common()]

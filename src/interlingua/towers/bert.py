@@ -26,7 +26,10 @@ from interlingua.nn.attention import FULL, AttentionPattern
 from interlingua.nn.frozen_linear import freeze_linears
 from interlingua.nn.transformer import TransformerBlock, init_transformer_weights
 from interlingua.tokens import Tokens
+from interlingua.towers.in_pieces import encode_in_pieces
 from interlingua.towers.tower import TextPreprocess, Tower
+
+TOKENS_AT_ONCE = 256  # frozen, on a CPU
 
 
 class Bert(Tower):
@@ -66,6 +69,7 @@ class Bert(Tower):
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
+        self.in_pieces = False
         self.width = self.pooled_width = config.width
         self.preprocess = TextPreprocess(
             tokenizer=config.tokenizer, max_tokens=min(config.max_tokens, config.max_positions)
@@ -109,13 +113,17 @@ class Bert(Tower):
         num_tokens = values.shape[1]
         if num_tokens > self.config.max_positions:
             raise ValueError(f"{num_tokens} tokens, but {self.config.max_positions} positions")
+        at_once = max(1, TOKENS_AT_ONCE // max(1, num_tokens)) if self.in_pieces else 0
+        return encode_in_pieces(self._encode, values, mask, layers, at_once)
+
+    def _encode(self, values: Tensor, mask: Tensor | None, layers: Sequence[int]) -> Tokens:
         if mask is None:
             mask = torch.ones_like(values, dtype=torch.bool)
             pattern = FULL
         else:
             mask = mask.bool()
             pattern = AttentionPattern(key_mask=mask)
-        positions = self.position_embedding.weight[:num_tokens]  # [N, D]
+        positions = self.position_embedding.weight[: values.shape[1]]  # [N, D]
         embedded = self.token_embedding(values) + self.segment_embedding.weight[0] + positions
         states = self.embedding_norm(embedded)  # [M, N, D]
         kept = {0: states} if 0 in layers else {}
@@ -137,4 +145,6 @@ class Bert(Tower):
 
     def for_inference(self, precision: torch.dtype) -> Bert:
         """A copy for frozen use: the products in this precision, the rest in fp32."""
-        return freeze_linears(copy.deepcopy(self).eval(), precision)
+        frozen = freeze_linears(copy.deepcopy(self).eval(), precision)
+        frozen.in_pieces = True
+        return frozen

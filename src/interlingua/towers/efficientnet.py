@@ -32,6 +32,7 @@ from interlingua.nn.conv import (
 )
 from interlingua.nn.folding import fold_for_inference
 from interlingua.tokens import Tokens
+from interlingua.towers.in_pieces import encode_in_pieces
 from interlingua.towers.tower import ImagePreprocess, Tower
 
 # stage: repeats, kernel, stride, expansion, output channels (table 1 of the paper)
@@ -46,12 +47,10 @@ STAGES = (
 )
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
-LAST = -1  # among the kept maps: the output of the head
 
 # bf16 rounding here grows tenfold in the layers that follow
 KEPT_EXACT = ("stem", "blocks.0")
-# a frozen tower on a CPU takes no more pictures at once than leave its widest layers in the
-# cache: 8 at 224 pixels run 1.3 times as fast as 32 (docs/log.md)
+# frozen, on a CPU; few enough that the widest layers stay in the cache
 PICTURES_AT_ONCE = 8
 
 # variant: width multiplier, depth multiplier, side in pixels
@@ -185,7 +184,7 @@ class EfficientNet(Tower):
                 channels = scale_channels(out, width)
         self.width = HEAD_CHANNELS if lite else scale_channels(HEAD_CHANNELS, width)
         self.pooled_width = self.width
-        self.pictures_at_once = 0  # all of them
+        self.in_pieces = False
         self.head = ConvNormActivation(channels, self.width, 1, activation=activation)
         self.classifier: nn.Linear | None = None
         if config.num_classes:
@@ -212,26 +211,23 @@ class EfficientNet(Tower):
             ValueError: a layer that there is not.
         """
         self.check_layers(layers)
-        at_once = self.pictures_at_once if values.device.type == "cpu" else 0
-        parts = [self._maps(some, layers) for some in values.split(at_once or max(1, len(values)))]
-        maps = {n: torch.cat([part[n] for part in parts]) for n in parts[0]}
-        last = maps.pop(LAST)  # [M, D, S / 32, S / 32]
-        return Tokens(
-            states=_as_tokens(last),
-            pooled=last.float().mean((2, 3)),
-            grid=(1, last.shape[2], last.shape[3]),
-            layers={number: _as_tokens(states) for number, states in maps.items()} or None,
-        )
+        at_once = PICTURES_AT_ONCE if self.in_pieces else 0
+        return encode_in_pieces(self._encode, values, mask, layers, at_once)
 
-    def _maps(self, values: Tensor, layers: Sequence[int]) -> dict[int, Tensor]:
+    def _encode(self, values: Tensor, mask: Tensor | None, layers: Sequence[int]) -> Tokens:
         states = self.stem(self.normalize(values))  # [M, C, S / 2, S / 2]
-        kept = {0: states} if 0 in layers else {}
+        kept = {0: _as_tokens(states)} if 0 in layers else {}
         for number, block in enumerate(self.blocks, start=1):
             states = block(states)
             if number in layers:
-                kept[number] = states
-        kept[LAST] = self.head(states)
-        return kept
+                kept[number] = _as_tokens(states)
+        states = self.head(states)  # [M, D, S / 32, S / 32]
+        return Tokens(
+            states=_as_tokens(states),
+            pooled=states.float().mean((2, 3)),
+            grid=(1, states.shape[2], states.shape[3]),
+            layers=kept or None,
+        )
 
     def normalize(self, values: Tensor) -> Tensor:
         """uint8 [M, 3, S, S] to the tower's range and dtype; float values pass unchanged."""
@@ -265,7 +261,7 @@ class EfficientNet(Tower):
             precision: ``torch.float32`` or ``torch.bfloat16``.
         """
         folded = fold_for_inference(copy.deepcopy(self).eval(), precision, KEPT_EXACT)
-        folded.pictures_at_once = PICTURES_AT_ONCE
+        folded.in_pieces = True
         return folded
 
 

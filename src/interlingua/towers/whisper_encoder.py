@@ -28,6 +28,7 @@ from interlingua.nn.frozen_linear import freeze_linears
 from interlingua.nn.position import sinusoids
 from interlingua.nn.transformer import TransformerBlock, init_transformer_weights
 from interlingua.tokens import Tokens
+from interlingua.towers.in_pieces import encode_in_pieces
 from interlingua.towers.tower import AudioPreprocess, Tower
 
 # size: D, heads, blocks (table 1 of the paper)
@@ -40,6 +41,7 @@ SIZES = {
 }
 # bf16 rounding in the first block turns the vectors of some silent tokens
 KEPT_EXACT = ("blocks.0",)
+TOKENS_AT_ONCE = 400  # frozen, on a CPU: eight seconds
 
 
 class WhisperEncoder(Tower):
@@ -88,6 +90,7 @@ class WhisperEncoder(Tower):
                 f"pooled_layers {list(config.pooled_layers)} names a block that there is not.",
                 next_step=f"Give numbers from 0 to {num_layers}, or -1 for the final output.",
             )
+        self.in_pieces = False
         self.width = width
         self.pooled_width = (
             width * len(config.pooled_layers) * (2 if config.pooling == "mean_std" else 1)
@@ -132,11 +135,16 @@ class WhisperEncoder(Tower):
             ValueError: more frames than there are positions, or a layer that there is not.
         """
         self.check_layers(layers)
+        num_tokens = (values.shape[2] + 1) // 2  # as the second convolution makes them
+        if num_tokens > self.config.max_tokens:
+            raise ValueError(f"{num_tokens} tokens, but {self.config.max_tokens} positions")
+        at_once = max(1, TOKENS_AT_ONCE // max(1, num_tokens)) if self.in_pieces else 0
+        return encode_in_pieces(self._encode, values, mask, layers, at_once)
+
+    def _encode(self, values: Tensor, mask: Tensor | None, layers: Sequence[int]) -> Tokens:
         states = functional.gelu(self.conv1(values))
         states = functional.gelu(self.conv2(states)).transpose(1, 2)  # [M, N, D]
         num_tokens = states.shape[1]
-        if num_tokens > self.config.max_tokens:
-            raise ValueError(f"{num_tokens} tokens, but {self.config.max_tokens} positions")
         states = states + self.positions[:num_tokens]
         pattern = FULL
         if mask is None:
@@ -177,4 +185,6 @@ class WhisperEncoder(Tower):
 
     def for_inference(self, precision: torch.dtype) -> WhisperEncoder:
         """A copy for frozen use: the products in this precision, the rest in fp32."""
-        return freeze_linears(copy.deepcopy(self).eval(), precision, KEPT_EXACT)
+        frozen = freeze_linears(copy.deepcopy(self).eval(), precision, KEPT_EXACT)
+        frozen.in_pieces = True
+        return frozen

@@ -36,9 +36,7 @@ class Corpus:
     identity: str = ""
 
 
-def open_corpus(
-    config: DataConfig, note: Callable[[str], None] = lambda message: None
-) -> Corpus:
+def open_corpus(config: DataConfig, note: Callable[[str], None] = lambda message: None) -> Corpus:
     """Open the sources of a recipe and split them.
 
     Args:
@@ -58,7 +56,8 @@ def open_corpus(
             raise DataError(f"The source {source.name!r} is used twice.", where="data.sources")
         weight[source.name] = use.weight
         problems[source.name] = source.problems
-        samples += source
+        # A source of somebody else's may say nothing of itself in its samples.
+        samples += [replace(one, meta=replace(one.meta, source=source.name)) for one in source]
         note(f"{source.name}: {len(source):,} samples")
     note("Looking for things that appear twice ...")
     samples = assign_components(samples)
@@ -74,17 +73,9 @@ def open_corpus(
             seed=split.seed,
         )
         corpus = Corpus(parted.train, parted.held_out, parted.removed)
-        corpus.unseen_language = [
-            kept
-            for sample in corpus.train
-            if (kept := _speech_only(sample, split.unseen_languages)) is not None
-        ]
-        corpus.train = [
-            kept
-            for sample in corpus.train
-            if (kept := _without_languages(sample, split.unseen_languages)) is not None
-        ]
     corpus.train = [sample for sample in corpus.train if weight[sample.meta.source] > 0]
+    if split is not None:
+        _keep_languages_apart(corpus, split.unseen_languages)
     if not corpus.train:
         raise DataError(
             "Nothing is left to train on.",
@@ -96,6 +87,18 @@ def open_corpus(
     keys = "\n".join(f"{sample.meta.source}/{sample.key}" for sample in corpus.train)
     corpus.identity = hashlib.sha256(keys.encode()).hexdigest()
     return corpus
+
+
+def _keep_languages_apart(corpus: Corpus, languages: Sequence[str]) -> None:
+    """Speech in unseen languages goes from the training samples to samples of its own."""
+    corpus.unseen_language = [
+        kept for sample in corpus.train if (kept := _speech_only(sample, languages)) is not None
+    ]
+    corpus.train = [
+        kept
+        for sample in corpus.train
+        if (kept := _without_languages(sample, languages)) is not None
+    ]
 
 
 def _without_languages(sample: Sample, languages: Sequence[str]) -> Sample | None:

@@ -17,7 +17,7 @@ from torch import nn
 from interlingua.catalogue.cache import cache_root
 from interlingua.data.errors_log import SkipLog
 from interlingua.device import pick_device, pick_precision
-from interlingua.errors import CheckpointError, Interrupted
+from interlingua.errors import CheckpointError, ConfigError, Interrupted, TrainingError
 from interlingua.sample import Part, Sample, Text
 from interlingua.towers.pretrained import fingerprint
 from interlingua.towers.tower import Tower
@@ -31,6 +31,8 @@ from interlingua.train.run_folder import RunFolder
 from interlingua.train.stages import Stage
 from interlingua.train.stream import ShuffledStream
 from interlingua.train.view_batches import ViewBatches, ViewTable, collect_parts
+
+SKIPPED_FILE = "skipped.jsonl"  # media that can't be read, one JSON object per line
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self._cache = FeatureCache(cache_root() / "features")
-        self._skip_log = SkipLog(self.run.path / "skipped.jsonl")
+        self._skip_log = SkipLog(self.run.path / SKIPPED_FILE)
 
     def features(self, tower: str, parts: list[Part], what: str) -> FeatureTable:
         """The pooled outputs of a frozen tower, from the cache or computed now."""
@@ -84,6 +86,8 @@ class Session:
     def table(self, view: str, samples: list[Sample], what: str = "") -> ViewTable:
         """All alternatives of a view, with features where its tower is frozen."""
         parts, table = collect_parts(samples, view)
+        if not parts:  # a tower that nothing needs is neither fetched nor loaded
+            return table
         tower = self.model.config.views[view]
         if tower in self.model.frozen_towers:
             table.features = self.view_features(view, parts, what)
@@ -94,7 +98,8 @@ class Session:
     def batches(self, samples: list[Sample]) -> ViewBatches:
         """What makes batches of these samples; views that no sample has are left out."""
         tables = {view: self.table(view, samples) for view in self.model.views}
-        return ViewBatches(samples, {view: t for view, t in tables.items() if t.parts})
+        present = {view: table for view, table in tables.items() if table.parts}
+        return ViewBatches(samples, present, self._skip_log)
 
     def stream_for(self) -> Callable[[Stage], ShuffledStream]:
         """Streams over the training samples, one per stage."""
@@ -109,7 +114,11 @@ class Session:
         )
 
     def learn_names(self) -> None:
-        """Give a model with named classes the vectors of its class names."""
+        """Give a model with named classes the vectors of its class names.
+
+        Raises:
+            ConfigError: there are more or fewer names than classes.
+        """
         named = getattr(self.model, "named_classes", None)
         if named is None:
             return
@@ -117,6 +126,13 @@ class Session:
 
         config = self.model.config.named_classes
         texts = class_texts(config.names)
+        if len(texts) != len(named.class_bias):
+            raise ConfigError(
+                f"{config.names!r} names {len(texts)} classes, the tower "
+                f"{config.picture_tower!r} knows {len(named.class_bias)}.",
+                where="model.named_classes.names",
+                next_step="Give the names that this tower was trained with.",
+            )
         flat: list[Part] = [Text(text, "en") for one in texts for text in one]
         table = self.features(config.text_tower, flat, "class names")
         vectors = nn.functional.normalize(table.values[table.rows].float(), dim=1)
@@ -131,14 +147,14 @@ class Session:
 
 
 def prepare(
-    recipe: Recipe, run: RunFolder, *, device: str = "auto", display: Display | None = None
+    recipe: Recipe, run: RunFolder, *, device: str | None = None, display: Display | None = None
 ) -> Session:
-    """Build the model and open the data of a recipe.
+    """Build the model and open the data of a recipe, on its own device where none is given.
 
     Raises:
         ConfigError, FetchError, DataError: see their messages.
     """
-    chosen = pick_device(device)
+    chosen = pick_device(device or recipe.device)
     precision = pick_precision(recipe.precision, chosen)
     session = Session(recipe, run, chosen, precision, display or Silent())
     torch.manual_seed(recipe.seed)
@@ -151,18 +167,25 @@ def train_recipe(
     recipe: Recipe,
     run_dir: Path,
     *,
-    device: str = "auto",
+    device: str | None = None,
     display: Display | None = None,
     resume: bool = False,
 ) -> Session:
     """Train a recipe into a folder.
 
     Raises:
+        TrainingError: the folder holds a run, whose recipe stays as it is.
         Interrupted: a signal came; the step is saved.
         InterlinguaError: what can't be done, in words.
     """
     run = RunFolder(run_dir, recipe.keep_checkpoints)
     if not resume:
+        if run.checkpoints.steps():
+            raise TrainingError(
+                "This folder already holds a run.",
+                where=str(run_dir),
+                next_step=f"Go on with --resume {run_dir}, or give another folder.",
+            )
         run.write_text("recipe.yaml", to_yaml(recipe))
     session = prepare(recipe, run, device=device, display=display)
     session.learn_names()
@@ -196,13 +219,11 @@ def resume_run(
         CheckpointError: there is no run in the folder, or all its checkpoints are damaged.
     """
     recipe = _recipe_of(run_dir)
-    return train_recipe(
-        recipe, run_dir, device=device or recipe.device, display=display, resume=True
-    )
+    return train_recipe(recipe, run_dir, device=device, display=display, resume=True)
 
 
 def open_run(
-    run_dir: Path, *, device: str = "auto", display: Display | None = None
+    run_dir: Path, *, device: str | None = None, display: Display | None = None
 ) -> Session:
     """A trained run, ready to be measured: newest good checkpoint, its own data and split.
 

@@ -9,22 +9,22 @@ Shape legend: n alternatives of all samples in a view, S samples, B batch, M med
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from interlingua.batch import Batch, Media
-from interlingua.data.loader import Chunk, decode
+from interlingua.data.errors_log import SkipLog
+from interlingua.data.loader import decode
+from interlingua.errors import MediaError
 from interlingua.sample import Label, Part, Sample, Text
 from interlingua.tokens import Tokens
 from interlingua.towers.tower import Preprocess
-from interlingua.train.feature_fill import FeatureTable
+from interlingua.train.feature_fill import FeatureTable, part_name
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class ViewTable:
     Attributes:
         parts: [n] in the order of the samples.
         sample: [n] the number of the sample each belongs to.
-        weights: [n] of drawing; 0 where it can't be read.
+        weights: [n] of drawing.
         features: the cached output of a frozen tower, or None where values are decoded.
         preprocess: for decoding.
     """
@@ -47,7 +47,7 @@ class ViewTable:
 
 
 def collect_parts(samples: Sequence[Sample], view: str) -> tuple[list[Part], ViewTable]:
-    """The alternatives of one view over all samples. A label stands for text where there is none."""
+    """The alternatives of one view over all samples; a label stands for text that is lacking."""
     parts: list[Part] = []
     owner: list[int] = []
     weights: list[float] = []
@@ -69,14 +69,22 @@ class ViewBatches:
     Args:
         samples: S of them.
         tables: by view.
+        skip_log: counts media that can't be decoded and stops when there are too many.
     """
 
-    def __init__(self, samples: Sequence[Sample], tables: Mapping[str, ViewTable]):
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        tables: Mapping[str, ViewTable],
+        skip_log: SkipLog | None = None,
+    ):
         self.keys = [sample.key for sample in samples]
         components = [-1 if s.meta.component is None else s.meta.component for s in samples]
         self.component = torch.tensor(components, dtype=torch.int64)
         self.tables = dict(tables)
         self._draws = {view: _Draw(table, len(samples)) for view, table in tables.items()}
+        self._text_ids = _text_ids(tables["text"]) if "text" in tables else None
+        self._skip_log = skip_log or SkipLog()
 
     def __call__(self, indices: Sequence[int], random: np.random.Generator) -> Batch:
         """The batch of these samples; which alternative of a view is drawn by ``random``."""
@@ -87,26 +95,21 @@ class ViewBatches:
         for view, table in self.tables.items():
             owner, drawn = self._draws[view](chosen, random)
             if len(drawn):
-                batch.media[view] = _media(table, owner, drawn)
-            if view == "text":
-                batch.text_id = self._text_id(table, owner, drawn, len(indices))
+                batch.media[view] = _media(table, owner, drawn, self._skip_log)
+            if view == "text" and self._text_ids is not None:
+                batch.text_id = torch.full((len(indices),), -1, dtype=torch.int64)
+                batch.text_id[torch.from_numpy(owner)] = self._text_ids[drawn]
         return batch
 
-    @staticmethod
-    def _text_id(
-        table: ViewTable, owner: NDArray[np.int64], drawn: NDArray[np.int64], size: int
-    ) -> Tensor:
-        """[B] equal texts share a row of the feature table, so its number names the text."""
-        ids = torch.full((size,), -1, dtype=torch.int64)
-        if table.features is not None:
-            ids[torch.from_numpy(owner)] = table.features.rows[drawn]
-        else:
-            texts = [part.text for part in table.parts if isinstance(part, Text)]
-            known: dict[str, int] = {}
-            for text in texts:
-                known.setdefault(text, len(known))
-            ids[torch.from_numpy(owner)] = torch.tensor([known[texts[i]] for i in drawn])
-        return ids
+
+def _text_ids(table: ViewTable) -> Tensor:
+    """[n] equal for equal texts."""
+    if table.features is not None:  # equal texts share a row of the feature table
+        return table.features.rows
+    known: dict[str, int] = {}
+    texts = [part.text if isinstance(part, Text) else "" for part in table.parts]
+    numbers = [known.setdefault(text, len(known)) for text in texts]
+    return torch.tensor(numbers, dtype=torch.int64)
 
 
 class _Draw:
@@ -114,14 +117,15 @@ class _Draw:
 
     def __init__(self, table: ViewTable, num_samples: int):
         weights = table.weights.copy()
-        if table.features is not None:
+        if table.features is not None:  # what can't be read is never drawn
             weights[table.features.rows.numpy() < 0] = 0.0
-        self.cumulated = np.cumsum(weights)  # [n]
+        sums = np.bincount(table.sample, weights, minlength=num_samples)  # [S]
+        # Every sample adds up to 1, lest large weights of one swallow small ones of another.
+        self.cumulated = np.cumsum(weights / np.where(sums > 0, sums, 1.0)[table.sample])  # [n]
         ends = np.searchsorted(table.sample, np.arange(num_samples), side="right")
         starts = np.searchsorted(table.sample, np.arange(num_samples), side="left")
         total = np.concatenate([[0.0], self.cumulated])
         self.base, self.top = total[starts], total[ends]  # [S]
-        self.last = ends - 1
 
     def __call__(
         self, chosen: NDArray[np.int64], random: np.random.Generator
@@ -129,12 +133,14 @@ class _Draw:
         """(places in ``chosen`` that have the view, the alternative drawn for each)."""
         base, top = self.base[chosen], self.top[chosen]
         point = base + random.random(len(chosen)) * (top - base)
+        point = np.minimum(point, np.nextafter(top, base))  # it may have been rounded up to top
         owner = np.flatnonzero(top > base)
-        drawn = np.searchsorted(self.cumulated, point[owner], side="right")
-        return owner, np.minimum(drawn, self.last[chosen][owner])
+        return owner, np.searchsorted(self.cumulated, point[owner], side="right")
 
 
-def _media(table: ViewTable, owner: NDArray[np.int64], drawn: NDArray[np.int64]) -> Media:
+def _media(
+    table: ViewTable, owner: NDArray[np.int64], drawn: NDArray[np.int64], skip_log: SkipLog
+) -> Media:
     if table.features is not None:
         pooled = table.features.values[table.features.rows[drawn]].float()  # [M, P]
         return Media(
@@ -142,28 +148,26 @@ def _media(table: ViewTable, owner: NDArray[np.int64], drawn: NDArray[np.int64])
             slot=torch.zeros(len(drawn), dtype=torch.int64),
             tokens=Tokens(pooled=pooled),
         )
-    return _decoded(table, owner, drawn)
+    return _decoded(table, owner, drawn, skip_log)
 
 
-def _decoded(table: ViewTable, owner: NDArray[np.int64], drawn: NDArray[np.int64]) -> Media:
-    """Values of a tower that is trained: decoded now, padded to the longest; damaged ones left out."""
+def _decoded(
+    table: ViewTable, owner: NDArray[np.int64], drawn: NDArray[np.int64], skip_log: SkipLog
+) -> Media:
+    """Values for a tower that is trained: decoded now, as long as the longest; no damaged ones."""
     assert table.preprocess is not None
     parts = [table.parts[number] for number in drawn]
-    chunks: list[Chunk] = list(
-        decode(parts, table.preprocess, batch_size=len(parts), on_error=lambda *_: None)
-    )
-    longest = max((chunk.values.shape[-1] for chunk in chunks), default=0)
-    kept = [index for chunk in chunks for index in chunk.index]
 
-    def padded(values: Tensor) -> Tensor:
-        return functional.pad(values, (0, longest - values.shape[-1]))
+    def skip(_: int, part: Part, error: MediaError) -> None:
+        skip_log.bad(error, key=part_name(part), source="training")
 
-    masks: list[Any] = [chunk.mask for chunk in chunks]
+    together = [range(len(parts))]
+    chunk = next(decode(parts, table.preprocess, batches=together, on_error=skip), None)
+    kept = [] if chunk is None else chunk.index
+    skip_log.good(len(kept))
     return Media(
         owner=torch.from_numpy(owner[kept]),
         slot=torch.zeros(len(kept), dtype=torch.int64),
-        values=torch.cat([padded(chunk.values) for chunk in chunks]) if chunks else None,
-        mask=torch.cat([padded(mask) for mask in masks])
-        if chunks and masks[0] is not None
-        else None,
+        values=None if chunk is None else chunk.values,
+        mask=None if chunk is None else chunk.mask,
     )
