@@ -38,9 +38,7 @@ def main() -> None:
     key = fingerprint(tower)
 
     began = time.perf_counter()
-    decoded = sum(
-        len(chunk) for chunk in decode(parts, tower.preprocess, on_error=lambda *_: None)
-    )
+    decoded = sum(len(chunk) for chunk in decode(parts, tower.preprocess, on_error=lambda *_: None))
     decoding = time.perf_counter() - began
     ready = tower.for_inference(precision)
     pixels = next(decode(parts[:64], tower.preprocess, on_error=lambda *_: None)).values
@@ -58,11 +56,15 @@ def main() -> None:
                 tower, key, parts, tower.preprocess, precision=precision
             )
             passes.append(len(table) / (time.perf_counter() - began))
-    print(f"{len(parts)} pictures of {arguments.source}, {precision}, {torch.get_num_threads()} threads")
+    print(
+        f"{len(parts)} pictures of {arguments.source}, {precision}, {torch.get_num_threads()} threads"
+    )
     print(f"decode and scale alone   {decoded / decoding:9.0f} pictures/s")
     print(f"tower alone, 64 at once  {alone:9.0f} pictures/s")
     print(f"files to features        {passes[0]:9.0f} pictures/s")
-    print(f"from the cache           {passes[1]:9.0f} pictures/s, {passes[1] / passes[0]:.0f} times")
+    print(
+        f"from the cache           {passes[1]:9.0f} pictures/s, {passes[1] / passes[0]:.0f} times"
+    )
 
 
 if __name__ == "__main__":

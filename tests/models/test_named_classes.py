@@ -36,7 +36,7 @@ def test_the_mixture_is_the_papers(top_k: int, seed: int) -> None:
 
 
 def test_a_sure_answer_is_the_class_name_itself() -> None:
-    classes, classifier, names = made(top_k=3)
+    classes, _, names = made(top_k=3)
     with torch.no_grad():
         classes.class_bias[4] = 1e4
     found = classes(torch.randn(2, 6))

@@ -107,19 +107,22 @@ def show_headline(figures: Mapping[str, Any]) -> None:
         f"{counts['train']:,} in training",
         title_justify="left",
     )
-    table.add_column("query → gallery", no_wrap=True)
-    for column in ("R@1 [95 %]", "R@10 [95 %]", "chance@10", "wrong pairs@10", "N"):
-        table.add_column(column, justify="right", no_wrap=True)
     rows = {(row["query"], row["gallery"]): row for row in figures.get("held_out", [])}
+    ks = list(next(iter(rows.values()))["r_at"]) if rows else ["1", "10"]
+    first, last = ks[0], ks[-1]
+    table.add_column("query → gallery", no_wrap=True)
+    for column in (f"R@{first} [95 %]", f"R@{last} [95 %]", f"chance@{last}",
+                   f"wrong pairs@{last}", "N"):  # fmt: skip
+        table.add_column(column, justify="right", no_wrap=True)
     for pair in HEADLINE:
         if pair not in rows:
             continue
         row = rows[pair]
         table.add_row(
             f"{pair[0]} → {pair[1]}",
-            *(interval(row["r_at"][k]) for k in ("1", "10")),
-            f"{row['chance']['10']:.2f}",
-            f"{row['control']['10']['value']:.2f}",
+            *(interval(row["r_at"][k]) for k in (first, last)),
+            f"{row['chance'][last]:.2f}",
+            f"{row['control'][last]['value']:.2f}",
             str(row["n"]),
         )
     answers().print(table, highlight=False)
@@ -144,7 +147,7 @@ def show_queries(run: Path, index: Path, device: str) -> None:
     opened = Index.open(index, space_id=space.id)
     corpus = open_corpus(recipe.data)
     known = {
-        sample.key: sample.meta.component
+        (sample.meta.source, sample.key): sample.meta.component
         for sample in (*corpus.held_out, *corpus.removed, *corpus.train)
     }
     draw = random.Random(recipe.seed)
@@ -159,7 +162,7 @@ def show_queries(run: Path, index: Path, device: str) -> None:
         part = thing.alternatives(view)[0]
         best: dict[str, str] = {}
         for hit in opened.search(space.embed_parts([part])[0], k=12, kinds=[target]):
-            right = known.get(hit.key) == thing.meta.component
+            right = known.get((hit.source, hit.key)) == thing.meta.component
             best.setdefault(hit.key, f"{'✓ ' if right else ''}{hit.text or hit.key}")
         table.add_row(asked(thing, part), Text(f"{target}: " + " · ".join([*best.values()][:5])))
     answers().print(table, highlight=False)

@@ -27,7 +27,7 @@ def evaluate(run: RunArgument, json: JsonOption = False, device: DeviceOption = 
     from interlingua.train.log import display_for
     from interlingua.train.session import open_run
 
-    figures = evaluate_session(open_run(run, display=display_for())).figures
+    figures = evaluate_session(open_run(run, device=device, display=display_for())).figures
     if json:
         print_json(figures)
     else:
@@ -43,7 +43,7 @@ def report(run: RunArgument, device: DeviceOption = "auto") -> None:
     from interlingua.train.log import display_for
     from interlingua.train.session import open_run
 
-    finish(open_run(run, display=display_for()))
+    finish(open_run(run, device=device, display=display_for()))
     print_text(str(run / "report.html"))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interlingua.cli import recipes
+from interlingua.cli.demo import finish
 from interlingua.cli.output import note, print_text
 from interlingua.errors import ConfigError
 
@@ -97,7 +98,7 @@ def start_training(
     from interlingua.train.log import display_for
     from interlingua.train.session import train_recipe
 
-    train_recipe(recipe, folder, device=chosen, display=display_for())
+    finish(train_recipe(recipe, folder, device=chosen, display=display_for()))
     return folder
 
 
@@ -124,5 +125,5 @@ def resume_training(
     from interlingua.train.log import display_for
     from interlingua.train.session import resume_run
 
-    resume_run(folder, device=device, display=display_for())
+    finish(resume_run(folder, device=device, display=display_for()))
     return folder

@@ -234,15 +234,14 @@ def open_run(
 
     recipe = _recipe_of(run_dir)
     run = RunFolder(run_dir, recipe.keep_checkpoints)
-    checkpoint = run.checkpoints.load()
-    if checkpoint is None:
+    if not run.checkpoints.steps():
         raise CheckpointError(
             "The run has no checkpoint yet.",
             where=str(run_dir),
             next_step=f"interlingua train --resume {run_dir}",
         )
     session = prepare(recipe, run, device=device, display=display)
-    load_model(session.model, checkpoint)
+    load_model(session.model, run.checkpoints.load())
     session.model.to(session.device).eval()
     return session
 
