@@ -18,8 +18,7 @@ help: ## show the targets
 demo: $(VENV)/.installed-demo ## train on real data, search, report: the first thing to run
 	@$(BIN)/interlingua demo
 
-test: $(VENV)/.installed-test ## lint, and the fast tests: what CI runs
-	@$(BIN)/ruff check .
+test: lint ## style, types, and the fast tests: what CI runs
 	@$(BIN)/python -m pytest -q -m "not slow"
 
 test-all: lint ## all tests; fetched data and weights must be there

@@ -56,9 +56,8 @@ def main() -> None:
                 tower, key, parts, tower.preprocess, precision=precision
             )
             passes.append(len(table) / (time.perf_counter() - began))
-    print(
-        f"{len(parts)} pictures of {arguments.source}, {precision}, {torch.get_num_threads()} threads"
-    )
+    threads = torch.get_num_threads()
+    print(f"{len(parts)} pictures of {arguments.source}, {precision}, {threads} threads")
     print(f"decode and scale alone   {decoded / decoding:9.0f} pictures/s")
     print(f"tower alone, 64 at once  {alone:9.0f} pictures/s")
     print(f"files to features        {passes[0]:9.0f} pictures/s")
