@@ -1,13 +1,15 @@
 """What clip length alone tells of a spoken name: the baseline that speech results must beat.
 
-Long names take long to say. A line fitted on training clips predicts the number of letters of
-the English name from the seconds of the clip, whatever its language; the gallery is ranked by
-how near its names' lengths are to the prediction. A speech tower that hears nothing but length
+Long names take long to say. A line fitted on training clips, one for each language, predicts the
+number of letters of the English text from the seconds of the clip; the gallery is ranked by
+how near its texts' lengths are to the prediction. A speech tower that hears nothing but length
 scores this much.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +43,27 @@ class LengthBaseline:
         total = float(spread @ spread)
         slope = float(spread @ y) / total if total > 0 else 0.0
         return cls(slope, float(y.mean()) - slope * float(x.mean()))
+
+    @classmethod
+    def fit_by_language(
+        cls,
+        seconds: npt.ArrayLike,
+        name_length: npt.ArrayLike,
+        languages: Sequence[str | None],
+        min_clips: int = 20,
+    ) -> dict[str | None, LengthBaseline]:
+        """One line for each language of at least ``min_clips`` clips; under None one for all.
+
+        Raises:
+            ValueError: see ``fit``.
+        """
+        x, y = np.asarray(seconds, np.float64), np.asarray(name_length, np.float64)
+        found: dict[str | None, LengthBaseline] = {None: cls.fit(x, y)}
+        for language, count in Counter(languages).items():
+            if language is not None and count >= min_clips:
+                chosen = np.array([one == language for one in languages])
+                found[language] = cls.fit(x[chosen], y[chosen])
+        return found
 
     def predict(self, seconds: npt.ArrayLike) -> FloatArray:
         """[N] letters."""

@@ -19,7 +19,7 @@ from interlingua.embedding import Embedder
 from interlingua.evaluate.directions import DirectionTable, all_directions, by_language
 from interlingua.evaluate.length_baseline import LengthBaseline
 from interlingua.evaluate.retrieval import compare, retrieval, retrieval_from_scores
-from interlingua.sample import Audio, Part, Sample
+from interlingua.sample import Audio, Part, Sample, Text
 from interlingua.train.session import Session
 
 FIGURES_FILE = "figures.json"
@@ -177,38 +177,43 @@ def evaluate_session(session: Session) -> Evaluation:
 def speech_against_length(session: Session, held_out: Measured) -> dict[str, Any]:
     """Spoken name to picture and text, per language, against clip length alone.
 
-    The baseline knows the English name of every gallery item, and nothing of the sound but
-    how long it is. Differences are paired by thing.
+    The baseline knows the English line of every gallery item, and nothing of the sound but
+    its language and how long it is. Differences are paired by thing.
 
     Returns:
         ``speech[fr] → text``: model and baseline at each k, and their difference.
     """
     training = embed_view(session, session.corpus.train, "speech")
-    names = [session.corpus.train[number].meta.name for number in training.sample]
-    if len(names) < 2:
+    if len(training.parts) < 2:
         return {}
-    baseline = LengthBaseline.fit(training.seconds, [len(name) for name in names])
     speech = held_out.views["speech"]
     settings = session.recipe.evaluation
     options: dict[str, Any] = {"bootstrap": settings.bootstrap, "seed": settings.seed}
-    found: dict[str, Any] = {}
-    groups = by_language(
-        "speech", speech.languages, speech.vectors, speech.component, speech.seconds
+    lines = LengthBaseline.fit_by_language(
+        training.seconds,
+        [_letters(session.corpus.train[number]) for number in training.sample],
+        training.languages,
     )
-    groups = {"speech": (speech.vectors, speech.component, speech.seconds), **groups}
-    for name, (vectors, component, seconds) in groups.items():
-        for target in ("image", "text"):
-            gallery = held_out.views.get(target)
-            if gallery is None or not np.isin(component, gallery.component).any():
+    found: dict[str, Any] = {}
+    for target in ("image", "text"):
+        gallery = held_out.views.get(target)
+        if gallery is None:
+            continue
+        letters = [_letters(held_out.samples[number]) for number in gallery.sample]
+        baseline = np.stack(
+            [
+                lines.get(language, lines[None]).scores([seconds], letters)[0]
+                for language, seconds in zip(speech.languages, speech.seconds, strict=True)
+            ]
+        )  # [n, G]
+        columns = (speech.vectors, baseline, speech.component)
+        groups = {"speech": columns, **by_language("speech", speech.languages, *columns)}
+        for name, (vectors, scores, component) in groups.items():
+            if not np.isin(component, gallery.component).any():
                 continue
-            lengths = [len(held_out.samples[number].meta.name) for number in gallery.sample]
-            model = retrieval(
-                vectors, gallery.vectors, component, gallery.component, settings.ks, **options
-            )
-            length = retrieval_from_scores(
-                baseline.scores(seconds, lengths), component, gallery.component, settings.ks,
-                **options,
-            )  # fmt: skip
+            sides = (component, gallery.component, settings.ks)
+            model = retrieval(vectors, gallery.vectors, *sides, **options)
+            length = retrieval_from_scores(scores, *sides, **options)
             found[f"{name} → {target}"] = {
                 "n": model.n,
                 "model": {str(k): model.r_at[k].to_json() for k in settings.ks},
@@ -219,3 +224,9 @@ def speech_against_length(session: Session, held_out: Measured) -> dict[str, Any
                 },
             }
     return found
+
+
+def _letters(sample: Sample) -> int:
+    """Of the text that a thing is found by: its first, which speakers mostly read out whole."""
+    texts = [part.text for part in sample.alternatives("text") if isinstance(part, Text)]
+    return len(texts[0] if texts else sample.meta.name)
