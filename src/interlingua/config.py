@@ -132,7 +132,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def _readable(error: ValidationError, data: Any, prefix: tuple[str, ...]) -> Iterable[str]:
     """One line for each thing that is wrong, parts that are chosen by name included."""
-    for item in error.errors():
+    items = error.errors()
+    for item in items:
+        # "too few items" of a list whose only item is wrong is a consequence, not a second error
+        if any(one["loc"][: len(item["loc"])] == item["loc"] != one["loc"] for one in items):
+            continue
         path, inner = _follow(item["loc"], data, missing=item["type"] == "missing")
         path = (*prefix, *path)
         context = item.get("ctx", {})

@@ -144,7 +144,7 @@ def all_directions(
 
 
 def by_language(
-    view: str, languages: Sequence[str | None], *columns: npt.ArrayLike
+    view: str, languages: Sequence[str | None], *columns: npt.ArrayLike, at_least: int = 1
 ) -> dict[str, tuple[npt.NDArray[Any], ...]]:
     """Rows of one view grouped by language, as ``view[language]``; None is left out.
 
@@ -152,12 +152,13 @@ def by_language(
         view: ``speech``.
         languages: [M] BCP 47 codes.
         columns: arrays [M, ...] to be cut the same way (vectors, components, seconds).
+        at_least: languages with fewer rows are left out.
     """
     codes = np.array(["" if code is None else code for code in languages])
     return {
         f"{view}[{code}]": tuple(np.asarray(column)[codes == code] for column in columns)
         for code in np.unique(codes)
-        if code
+        if code and (codes == code).sum() >= at_least
     }
 
 

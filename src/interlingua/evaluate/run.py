@@ -24,6 +24,7 @@ from interlingua.train.session import Session
 
 FIGURES_FILE = "figures.json"
 FORMAT_VERSION = 1
+MIN_CLIPS = 3  # of a language that gets a row of its own; one or two say nothing
 
 
 @dataclass(slots=True)
@@ -108,7 +109,9 @@ def measure(session: Session, samples: Sequence[Sample]) -> Measured:
     pairs = [(a, b) for a in views for b in views if a != b]
     if "speech" in views:
         speech = views["speech"]
-        split = by_language("speech", speech.languages, speech.vectors, speech.component)
+        split = by_language(
+            "speech", speech.languages, speech.vectors, speech.component, at_least=MIN_CLIPS
+        )
         for name, (some_vectors, some_components) in split.items():
             vectors[name], component[name] = some_vectors, some_components
             pairs += [(name, target) for target in ("image", "text") if target in views]
@@ -207,7 +210,8 @@ def speech_against_length(session: Session, held_out: Measured) -> dict[str, Any
             ]
         )  # [n, G]
         columns = (speech.vectors, baseline, speech.component)
-        groups = {"speech": columns, **by_language("speech", speech.languages, *columns)}
+        named = by_language("speech", speech.languages, *columns, at_least=MIN_CLIPS)
+        groups = {"speech": columns, **named}
         for name, (vectors, scores, component) in groups.items():
             if not np.isin(component, gallery.component).any():
                 continue
