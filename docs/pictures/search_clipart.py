@@ -21,6 +21,7 @@ SIDE, GAP, LEFT = 150, 18, 250
 
 
 def main() -> None:
+    """Write the picture beside this file."""
     run, folder = sys.argv[1:3]
     space = load(run)
     index = Index.open(folder, space_id=space.id)

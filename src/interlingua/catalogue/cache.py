@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
+from interlingua import file_lock
 from interlingua.errors import FetchError
 
 
@@ -64,30 +64,10 @@ def locked(name: str, progress: Progress = silent) -> Iterator[None]:
     The lock is the operating system's and goes with the process that held it, so a
     killed fetch never blocks the next one.
     """
-    folder = cache_root() / "locks"
-    folder.mkdir(exist_ok=True)
-    with (folder / f"{name.replace('/', '_')}.lock").open("a+") as file:
-        if not _try_lock(file):
-            progress(f"{name}: waiting for another fetch of it to finish")
-            while not _try_lock(file):
-                time.sleep(0.2)
+    path = cache_root() / "locks" / f"{name.replace('/', '_')}.lock"
+    told = f"{name}: waiting for another fetch of it to finish"
+    with file_lock.held(path, wait=True, on_wait=lambda: progress(told)):
         yield
-
-
-def _try_lock(file: IO[str]) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def install_folder(final: Path, build: Callable[[Path], None]) -> None:

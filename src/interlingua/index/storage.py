@@ -12,10 +12,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from interlingua import file_lock
 from interlingua.errors import MissingExtraError, SearchIndexError
 from interlingua.index.columns import schema
 from interlingua.index.info import FILE_NAME, REBUILD, IndexInfo
-from interlingua.train import lock
 
 LOCK_NAME = ".lock"
 TABLE_PREFIX = "records-"
@@ -123,7 +123,7 @@ def write_lock(folder: Path) -> Iterator[None]:
         SearchIndexError: one does already, or the folder can't be written to.
     """
     try:
-        with lock.held(folder / LOCK_NAME, wait=False) as free:
+        with file_lock.held(folder / LOCK_NAME, wait=False) as free:
             if not free:
                 raise SearchIndexError(
                     "Another process is writing to this index.",

@@ -17,7 +17,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from interlingua.config import Config
+from interlingua.config import Config as Settings
 
 
 class NamedClasses(nn.Module):
@@ -30,7 +30,7 @@ class NamedClasses(nn.Module):
         top_k: how many of the likeliest classes count.
     """
 
-    class Config(Config):
+    class Config(Settings):
         """Settings.
 
         Attributes:

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from interlingua import file_lock
 from interlingua.config import to_plain
 from interlingua.data.errors_log import SkipLog
 from interlingua.data.gate import MediaLimits
@@ -26,7 +27,7 @@ from interlingua.data.text import tokenizer_path
 from interlingua.errors import MediaError
 from interlingua.sample import Part
 from interlingua.towers.tower import Preprocess, TextPreprocess, Tower
-from interlingua.train import durable, lock
+from interlingua.train import durable
 from interlingua.train.content_digest import DigestIndex
 from interlingua.train.feature_chunks import ChunkFolder
 from interlingua.train.feature_fill import Encoder, FeatureTable, Fill, OnProgress, part_name
@@ -95,7 +96,7 @@ class FeatureCache:
             fill = Fill(folder, first, preprocess, batch_size, limits, skip_log)
             fill.read_cached()
             if fill.missing:
-                with lock.held(folder.path / ".lock", wait=True):
+                with file_lock.held(folder.path / ".lock", wait=True):
                     folder.prepare(settings)
                     fill.read_cached()  # another process may have filled it meanwhile
                     if fill.missing:

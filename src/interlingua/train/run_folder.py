@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from interlingua import file_lock
 from interlingua.errors import TrainingError
-from interlingua.train import durable, lock
+from interlingua.train import durable
 from interlingua.train.checkpoint import CheckpointStore
 
 
@@ -52,7 +53,7 @@ class RunFolder:
         Raises:
             TrainingError: another process trains here.
         """
-        with lock.held(self.path / ".lock", wait=False) as free:
+        with file_lock.held(self.path / ".lock", wait=False) as free:
             if not free:
                 raise TrainingError(
                     "Another process is training in this folder.",

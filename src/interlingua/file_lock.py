@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -14,12 +14,13 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def held(path: Path, *, wait: bool) -> Iterator[bool]:
+def held(path: Path, *, wait: bool, on_wait: Callable[[], None] | None = None) -> Iterator[bool]:
     """Hold the lock of a file, which is made where it isn't there.
 
     Args:
         path: of the file.
         wait: until another process frees it; else give up at once.
+        on_wait: called once when there is something to wait for; a warning by default.
 
     Yields:
         False when another process has it (never, if ``wait``).
@@ -28,7 +29,10 @@ def held(path: Path, *, wait: bool) -> Iterator[bool]:
     with path.open("a+b") as file:
         free = _try_lock(file)
         if not free and wait:
-            log.warning("Waiting for another process that holds %s.", path)
+            if on_wait is not None:
+                on_wait()
+            else:
+                log.warning("Waiting for another process that holds %s.", path)
             while not (free := _try_lock(file)):
                 time.sleep(0.1)
         yield free
