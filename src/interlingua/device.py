@@ -46,8 +46,9 @@ def has_fast_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
-        capability = torch.cpu.get_capabilities()
-        return bool(capability.get("amx_bf16") or capability.get("avx512_bf16"))
+        ask = getattr(torch.cpu, "get_capabilities", None)  # absent in older torch: then fp32
+        able = ask() if ask else {}
+        return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
     return False
 
 

@@ -31,7 +31,7 @@ ENTRIES = (
     Entry(
         name="stamps",
         folder="data",
-        summary="Tux Paint stamps: 701 things seen, named, spoken in 12 languages, 106 heard",
+        summary="Tux Paint stamps: 701 things seen, named, spoken in 13 languages, 106 heard",
         licence="GPL-2.0-only",
         packages=(
             DebianPackage(
