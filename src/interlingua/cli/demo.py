@@ -37,7 +37,7 @@ def demo(
 ) -> None:
     """Train on real data in a few minutes, then show search in it and a report.
 
-    Fetches some 540 MB once. A second call shows the finished run again within seconds; a call
+    Fetches some 520 MB once. A second call shows the finished run again within seconds; a call
     after an interrupted one goes on where that stopped.
 
     Examples:
