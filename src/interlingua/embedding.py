@@ -15,6 +15,7 @@ from torch import Tensor
 
 from interlingua.batch import Media
 from interlingua.data.gate import MediaLimits
+from interlingua.data.isolation import IsolatedDecoder
 from interlingua.data.loader import decode
 from interlingua.errors import MediaError
 from interlingua.sample import Label, Part, Text
@@ -50,6 +51,7 @@ class Embedder:
 
     def __init__(self, model: EmbeddingModel, device: torch.device, limits: MediaLimits):
         self.model = model
+        self.isolated: IsolatedDecoder | None = None  # decodes files from strangers
         self.device = device
         self.limits = limits
 
@@ -94,7 +96,12 @@ class Embedder:
     ) -> Iterator[tuple[list[int], Vectors]]:
         preprocess = self.model.preprocess(view)
         for chunk in decode(
-            parts, preprocess, batch_size=BATCH_SIZE, limits=self.limits, on_error=on_error
+            parts,
+            preprocess,
+            batch_size=BATCH_SIZE,
+            limits=self.limits,
+            on_error=on_error,
+            isolated=self.isolated,
         ):
             yield (
                 chunk.index,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -20,6 +21,8 @@ from torch import nn
 from interlingua.config import to_plain
 from interlingua.content import Content
 from interlingua.data.gate import MediaLimits
+from interlingua.data.isolation import IsolatedDecoder
+from interlingua.data.loader import available_cores
 from interlingua.data.user_media import as_parts
 from interlingua.device import pick_device, pick_precision
 from interlingua.embedding import (
@@ -155,6 +158,19 @@ class Space:
             raise ValueError(f"give exactly one of {', '.join(given)}")
         ((name, value),) = chosen
         return self.embed_parts(as_parts(name, value, self._audio_use))
+
+    @contextmanager
+    def isolated(self) -> Iterator[None]:
+        """Decode in processes that may die while this is entered, for files from strangers.
+
+        A decoder that crashes, hangs or eats memory then costs its one file, not this process.
+        """
+        with IsolatedDecoder(available_cores()) as decoder:
+            self._embedder.isolated = decoder
+            try:
+                yield
+            finally:
+                self._embedder.isolated = None
 
     def embed_parts(
         self,

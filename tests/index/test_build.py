@@ -65,6 +65,18 @@ def test_every_part_is_found_by_its_own_vector(space, source, tmp_path):
     assert {hit.key for hit in labels[:2]} == {"broken", "gone"}
 
 
+def test_isolated_decoding_gives_the_same_index(space, source, tmp_path, monkeypatch):
+    plain = build_index(tmp_path / "plain", space, source)
+    monkeypatch.setattr("interlingua.data.loader.decode_pixels", None)  # this process decodes none
+    monkeypatch.setattr("interlingua.data.loader.decode_wave", None)
+    apart = build_index(tmp_path / "apart", space, source, isolate=True)
+    assert (apart.added, apart.left_out) == (plain.added, plain.left_out)
+    asked = space.query(text="red")
+    told = [[(hit.key, hit.kind, hit.score) for hit in one.index.search(asked, 12)]
+            for one in (plain, apart)]  # fmt: skip
+    assert told[0] == told[1]
+
+
 def test_bad_media_are_told_with_their_part(space, source, tmp_path):
     told = []
     build_index(tmp_path / "index", space, source, on_error=lambda *error: told.append(error))

@@ -72,6 +72,7 @@ def build(
             kinds=split_kinds(kinds),
             append=append,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            isolate=source not in data.TABLE,  # files of unknown origin
         )
     if json:
         print_json(

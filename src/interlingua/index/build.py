@@ -58,6 +58,7 @@ def build_index(
     on_progress: OnProgress | None = None,
     on_error: OnError | None = None,
     features: Features | None = None,
+    isolate: bool = False,
 ) -> BuildReport:
     """Embed a source and make it searchable.
 
@@ -70,6 +71,7 @@ def build_index(
         on_progress: called with the parts done and the parts in all.
         on_error: called with each part that is left out because its bytes are damaged or refused.
         features: see ``Space.embed_parts``.
+        isolate: decode in processes that may die, for files of unknown origin.
 
     Raises:
         DataError: nothing in the source can be embedded by this model.
@@ -94,7 +96,8 @@ def build_index(
         if on_error is not None:
             on_error(part, error)
 
-    with _target(path, space, append) as index:
+    apart = space.isolated() if isolate else nullcontext()
+    with apart, _target(path, space, append) as index:
         for start in range(0, len(usable), PARTS_AT_A_TIME):
             block = usable[start : start + PARTS_AT_A_TIME]
             vectors = space.embed_parts([part for _, part in block], leave_out, features)
