@@ -23,20 +23,20 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt, SerializeAsAny, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from interlingua.batch import Batch, Media
-from interlingua.config import Config, NamedConfig, part_of
+from interlingua.config import Config, NamedConfig
 from interlingua.errors import ConfigError, DataError
 from interlingua.models.frozen_towers import FrozenTowers
 from interlingua.models.named_classes import NamedClasses
+from interlingua.models.tower_use import TowerUse
 from interlingua.tokens import Tokens
-from interlingua.towers.pretrained import build_tower, load_weights
 from interlingua.towers.tower import Preprocess, Tower
 
 
@@ -52,26 +52,15 @@ class HeadConfig(Config):
     dropout: float = Field(default=0.1, ge=0, le=1)
 
 
-class TowerUse(Config):
-    """A tower in a model.
+class HeadedTower(TowerUse):
+    """A tower and its head; frozen by default.
 
     Attributes:
-        tower: from ``interlingua.towers``.
-        weights: a weights entry or path; empty = random weights, to be trained.
-        frozen: kept outside of checkpoints, its outputs cached.
         head: its projection.
     """
 
-    tower: Annotated[SerializeAsAny[Tower.Config], part_of("towers")]
-    weights: str = ""
     frozen: bool = True
     head: HeadConfig = HeadConfig()
-
-    @model_validator(mode="after")
-    def _frozen_needs_weights(self) -> TowerUse:
-        if self.frozen and not self.weights:
-            raise ValueError("a frozen tower needs weights")
-        return self
 
 
 @dataclass(slots=True)
@@ -106,7 +95,7 @@ class SharedSpace(nn.Module):
         folder: ClassVar[str] = "models"
         name: str = "shared_space"
         width: PositiveInt = 384
-        towers: dict[str, TowerUse]
+        towers: dict[str, HeadedTower]
         views: dict[str, str]
         named_classes: NamedClasses.Config | None = None
         initial_scale: float = Field(default=20.0, gt=0)
@@ -133,13 +122,7 @@ class SharedSpace(nn.Module):
         self.config = config
         self.views = tuple(config.views)
         self.towers = nn.ModuleDict(
-            {
-                name: load_weights(use.tower, use.weights)
-                if use.weights
-                else build_tower(use.tower)
-                for name, use in config.towers.items()
-                if not use.frozen
-            }
+            {name: use.build() for name, use in config.towers.items() if not use.frozen}
         )
         self.frozen_towers = FrozenTowers(
             {name: (use.tower, use.weights) for name, use in config.towers.items() if use.frozen}

@@ -10,11 +10,31 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from interlingua.nn.attention import FULL, AttentionPattern, attend
 
 NormOrder = Literal["pre", "post"]
+ActivationName = Literal["gelu", "gelu_tanh", "quick_gelu"]
+
+
+class QuickGELU(nn.Module):
+    """``x * sigmoid(1.702 x)``, as the first CLIP models use it.
+
+    Source: Hendrycks & Gimpel 2016 (arXiv 1606.08415), section 2, the sigmoid approximation.
+    """
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Elementwise."""
+        return states * torch.sigmoid(1.702 * states)
+
+
+def make_activation(name: ActivationName) -> nn.Module:
+    """The activation of a feed-forward layer by its name."""
+    if name == "quick_gelu":
+        return QuickGELU()
+    return nn.GELU(approximate="tanh" if name == "gelu_tanh" else "none")
 
 
 class SelfAttention(nn.Module):
@@ -46,12 +66,12 @@ class SelfAttention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with a GELU (exact, by erf) between them."""
+    """Two linear layers with an activation between them; ``gelu`` is the exact one, by erf."""
 
-    def __init__(self, width: int, hidden_width: int):
+    def __init__(self, width: int, hidden_width: int, activation: ActivationName = "gelu"):
         super().__init__()
         self.up = nn.Linear(width, hidden_width)
-        self.activation = nn.GELU()
+        self.activation = make_activation(activation)
         self.down = nn.Linear(hidden_width, width)
 
     def forward(self, states: Tensor) -> Tensor:
@@ -68,6 +88,7 @@ class TransformerBlock(nn.Module):
         hidden_width: of the feed-forward layer.
         norm: ``pre`` normalises what goes into a sublayer, ``post`` the sum that comes out.
         norm_eps: of the LayerNorms.
+        activation: of the feed-forward layer.
     """
 
     def __init__(
@@ -78,13 +99,14 @@ class TransformerBlock(nn.Module):
         *,
         norm: NormOrder = "pre",
         norm_eps: float = 1e-5,
+        activation: ActivationName = "gelu",
     ):
         super().__init__()
         self.norm_order = norm
         self.attention_norm = nn.LayerNorm(width, eps=norm_eps)
         self.attention = SelfAttention(width, num_heads)
         self.feed_forward_norm = nn.LayerNorm(width, eps=norm_eps)
-        self.feed_forward = FeedForward(width, hidden_width)
+        self.feed_forward = FeedForward(width, hidden_width, activation)
 
     def forward(self, states: Tensor, pattern: AttentionPattern = FULL) -> Tensor:
         """[B, N, D] to [B, N, D]."""

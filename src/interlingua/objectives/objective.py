@@ -19,11 +19,15 @@ class Loss:
         total: scalar, what is minimised; carries the gradient.
         parts: named scalars for the log, detached.
         counts: how many targets each part counted.
+        of_all_ranks: True where ``total`` is already the loss over the batches of all processes
+            (a contrastive loss that gathered); False where it is a mean over this process' own
+            targets, which the loop then weights by their number.
     """
 
     total: Tensor
     parts: dict[str, Tensor] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    of_all_ranks: bool = False
 
 
 class Objective(Protocol):

@@ -23,14 +23,15 @@ class ImagePreprocess(Config):
     Attributes:
         size: side in pixels.
         fit: ``crop`` resizes the short side to ``size / crop_fraction`` and cuts the centre;
-            ``pad`` resizes the long side to ``size`` and fills with ``background``.
+            ``pad`` resizes the long side to ``size`` and fills with ``background``;
+            ``squash`` resizes to the square whatever the shape (SigLIP).
         trim: cut a border of one plain colour off first (drawings on white).
         mean, std: per channel, of values in 0..1.
     """
 
     kind: Literal["image"] = "image"
     size: int = 224
-    fit: Literal["crop", "pad"] = "crop"
+    fit: Literal["crop", "pad", "squash"] = "crop"
     crop_fraction: float = 0.875
     trim: bool = False
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
@@ -65,11 +66,17 @@ class TextPreprocess(Config):
     Attributes:
         tokenizer: the weights entry or folder that holds ``tokenizer.json``.
         max_tokens: longer texts are cut here, end token kept.
+        pad_to_max: pad every text to ``max_tokens`` (SigLIP was trained on padding); else to the
+            longest of the batch.
+        clean: ``clip`` unescapes HTML, joins white space and lowers case as CLIP's own code does;
+            ``siglip`` lowers case and drops punctuation.
     """
 
     kind: Literal["text"] = "text"
     tokenizer: str = "minilm"
     max_tokens: int = 256
+    pad_to_max: bool = False
+    clean: Literal["none", "clip", "siglip"] = "none"
 
 
 Preprocess = ImagePreprocess | AudioPreprocess | TextPreprocess
