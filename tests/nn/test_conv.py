@@ -6,8 +6,10 @@ from torch import nn
 
 from interlingua.nn.conv import (
     ConvNormActivation,
+    Padding,
     SameConv2d,
     SqueezeExcite,
+    edge_padding,
     init_conv_weights,
     same_padding,
 )
@@ -28,6 +30,23 @@ from interlingua.nn.conv import (
 )
 def test_same_padding(size: int, kernel: int, stride: int, padding: tuple[int, int]) -> None:
     assert same_padding(size, kernel, stride) == padding
+
+
+@pytest.mark.parametrize(
+    ("padding", "kernel", "stride", "pixels"),
+    [
+        ("end", 3, 2, (0, 1)),
+        ("end", 5, 2, (1, 2)),
+        ("end", 3, 1, (1, 1)),
+        ("end", 1, 2, (0, 0)),
+        ("symmetric", 5, 2, (2, 2)),
+        ("symmetric", 1, 1, (0, 0)),
+    ],
+)
+def test_other_paddings_do_not_look_at_the_size(
+    padding: Padding, kernel: int, stride: int, pixels: tuple[int, int]
+) -> None:
+    assert {edge_padding(size, kernel, stride, padding) for size in (8, 9, 75)} == {pixels}
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from interlingua.nn.conv import Activation, ConvNormActivation
+from interlingua.nn.conv import Activation, ConvNormActivation, Padding
 from interlingua.nn.folding import FoldedConv, fold_for_inference, round_keeping_sums
 
 
 def trained_block(
-    kernel: int, stride: int, groups: int, activation: Activation
+    kernel: int, stride: int, groups: int, activation: Activation, padding: Padding = "same"
 ) -> ConvNormActivation:
     block = ConvNormActivation(
-        6, 6, kernel, stride=stride, groups=groups, activation=activation
+        6, 6, kernel, stride=stride, groups=groups, activation=activation, padding=padding
     ).eval()
     with torch.no_grad():
         block.norm.weight.uniform_(0.5, 2.0)
@@ -26,14 +26,22 @@ def trained_block(
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 9), (8, 9), (1, 1)])
-@pytest.mark.parametrize("activation", ["none", "relu6", "swish"])
+@pytest.mark.parametrize("padding", ["same", "end", "symmetric"])
+@pytest.mark.parametrize("activation", ["none", "relu", "relu6", "swish"])
 @pytest.mark.parametrize(
     ("kernel", "stride", "groups"), [(1, 1, 1), (3, 2, 1), (3, 1, 6), (3, 2, 6), (5, 2, 6)]
 )
 def test_folded_equals_the_block(
-    kernel: int, stride: int, groups: int, activation: Activation, size: tuple[int, int]
+    kernel: int,
+    stride: int,
+    groups: int,
+    activation: Activation,
+    padding: Padding,
+    size: tuple[int, int],
 ) -> None:
-    block = trained_block(kernel, stride, groups, activation)
+    if size == (1, 1) and padding == "end" and stride == 2:
+        pytest.skip("one pixel and one of padding are less than the kernel")
+    block = trained_block(kernel, stride, groups, activation, padding)
     folded = FoldedConv(block, torch.float32)
     pixels = torch.randn(2, 6, *size).to(memory_format=torch.channels_last)
     exact = block(pixels)

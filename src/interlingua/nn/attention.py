@@ -137,7 +137,7 @@ def _attend_explicitly(
 ) -> Tensor:
     """Attention as written in the paper, a few samples or heads at a time."""
     num_samples, num_heads, num_queries, _ = query.shape
-    query = query * (query.shape[-1] ** -0.5 if scale is None else scale)
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
     heads_at_once = max(1, MAX_CACHED_SCORES // (num_queries * key.shape[2]))
     samples_at_once = max(1, heads_at_once // num_heads)
     states = []
@@ -147,10 +147,20 @@ def _attend_explicitly(
         parts = []
         for head in range(0, num_heads, heads_at_once):
             heads = slice(head, head + heads_at_once)
-            scores = query[some, heads] @ key[some, heads].transpose(-2, -1)  # [b, h, Q, K]
+            scores = _scaled_products(query[some, heads], key[some, heads], scale)  # [b, h, Q, K]
             if seen is not None:
                 # not minus infinity: a row that sees nothing would become NaN, its gradient too
                 scores.masked_fill_(~seen, torch.finfo(scores.dtype).min)
             parts.append(scores.softmax(-1) @ value[some, heads])
         states.append(torch.cat(parts, dim=1) if len(parts) > 1 else parts[0])
     return torch.cat(states) if len(states) > 1 else states[0]
+
+
+def _scaled_products(query: Tensor, key: Tensor, scale: float) -> Tensor:
+    """[b, h, Q, K]; the factor goes into the product, so that no pass over anything is its own."""
+    samples, heads, num_queries, width = query.shape
+    rows = query.reshape(samples * heads, num_queries, width)
+    columns = key.reshape(samples * heads, -1, width).transpose(1, 2)
+    nothing = query.new_empty(1)
+    products = torch.baddbmm(nothing, rows, columns, beta=0, alpha=scale)
+    return products.view(samples, heads, num_queries, -1)

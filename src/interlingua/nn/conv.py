@@ -1,7 +1,9 @@
 """Convolutional blocks: convolution + batch norm + activation, depthwise ones, squeeze-excite.
 
-Padding is TensorFlow's "SAME", which puts the odd pixel at the end; the public EfficientNet
-weights were trained with it, and torch's symmetric padding shifts every stride-2 layer.
+Padding is TensorFlow's "SAME" unless it is said otherwise, which puts the odd pixel at the end;
+the public EfficientNet weights were trained with it, and torch's symmetric padding shifts every
+stride-2 layer. For odd sides of a picture the port of these weights in transformers, ALIGN's too,
+pads otherwise than TensorFlow does; ResNets pad symmetrically.
 
 Shape legend: B batch, C channels, H height, W width.
 
@@ -16,11 +18,14 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional
 
-Activation = Literal["none", "relu6", "swish"]
+Activation = Literal["none", "relu", "relu6", "swish"]
+Padding = Literal["same", "end", "symmetric"]
 
 
 def activation_layer(name: Activation) -> nn.Module:
     """The module of an activation's name."""
+    if name == "relu":
+        return nn.ReLU()
     if name == "relu6":
         return nn.ReLU6()
     return nn.SiLU() if name == "swish" else nn.Identity()
@@ -32,19 +37,42 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
+def edge_padding(size: int, kernel: int, stride: int, padding: Padding) -> tuple[int, int]:
+    """Pixels before and after one axis.
+
+    Args:
+        size: of the axis.
+        kernel: side, odd.
+        stride: of the convolution.
+        padding: ``same`` is TensorFlow's; ``end`` is that of an even size, whatever the size;
+            ``symmetric`` is half the kernel on both sides.
+    """
+    if padding == "same":
+        return same_padding(size, kernel, stride)
+    half = kernel // 2
+    return (half - 1, half) if padding == "end" and stride == 2 and half else (half, half)
+
+
 class SameConv2d(nn.Conv2d):
-    """A convolution without bias and with TensorFlow's "SAME" padding for any input size."""
+    """A convolution without bias that keeps the size but for its stride; see ``edge_padding``."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        edges: Padding = "same",
     ):
         super().__init__(in_channels, out_channels, kernel, stride, groups=groups, bias=False)
+        self.edges: Padding = edges
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """[B, C, H, W] to [B, C', ceil(H / stride), ceil(W / stride)]."""
+        """[B, C, H, W] to [B, C', ceil(H / stride), ceil(W / stride)]; ``end`` rounds down."""
         kernel, stride = self.kernel_size[0], self.stride[0]
-        top, bottom = same_padding(pixels.shape[-2], kernel, stride)
-        left, right = same_padding(pixels.shape[-1], kernel, stride)
+        top, bottom = edge_padding(pixels.shape[-2], kernel, stride, self.edges)
+        left, right = edge_padding(pixels.shape[-1], kernel, stride, self.edges)
         if (top, left) == (bottom, right):
             return functional.conv2d(
                 pixels, self.weight, None, self.stride, (top, left), groups=self.groups
@@ -63,7 +91,8 @@ class ConvNormActivation(nn.Module):
         stride: of the convolution.
         groups: ``in_channels`` makes it depthwise.
         activation: after the norm.
-        norm_eps: of the batch norm.
+        norm_eps, norm_momentum: of the batch norm; 0.01 is one minus TensorFlow's 0.99.
+        padding: at the edges.
     """
 
     def __init__(
@@ -76,11 +105,12 @@ class ConvNormActivation(nn.Module):
         groups: int = 1,
         activation: Activation = "none",
         norm_eps: float = 1e-3,
+        norm_momentum: float = 0.01,
+        padding: Padding = "same",
     ):
         super().__init__()
-        self.conv = SameConv2d(in_channels, out_channels, kernel, stride, groups)
-        # torch's momentum is one minus TensorFlow's 0.99
-        self.norm = nn.BatchNorm2d(out_channels, eps=norm_eps, momentum=0.01)
+        self.conv = SameConv2d(in_channels, out_channels, kernel, stride, groups, padding)
+        self.norm = nn.BatchNorm2d(out_channels, eps=norm_eps, momentum=norm_momentum)
         self.activation_name: Activation = activation
         self.activation = activation_layer(activation)
 

@@ -22,13 +22,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from interlingua.nn.conv import Activation, ConvNormActivation, same_padding
+from interlingua.nn.conv import Activation, ConvNormActivation, edge_padding
 
 ModuleType = TypeVar("ModuleType", bound=nn.Module)
 
 # an activation as oneDNN's fused convolution names it
 FUSED_ACTIVATIONS: dict[Activation, tuple[str, list[float]]] = {
     "none": ("none", []),
+    "relu": ("relu", []),
     "relu6": ("hardtanh", [0.0, 6.0]),
     "swish": ("swish", []),
 }
@@ -61,7 +62,8 @@ class FoldedConv(nn.Module):
         self.kernel, self.stride, self.groups = conv.kernel_size[0], conv.stride[0], conv.groups
         if precision != weight.dtype and self.kernel > 1:
             weight = round_keeping_sums(weight, precision)
-        self.has_zero_edge = self.stride == 2 and self.kernel > 1
+        self.edges = conv.edges
+        self.has_zero_edge = self.stride == 2 and self.kernel > 1 and self.edges != "symmetric"
         if self.has_zero_edge:
             weight = functional.pad(weight, (1, 0, 1, 0))  # [C', C / groups, K + 1, K + 1]
         weight = weight.to(precision, memory_format=torch.channels_last)
@@ -82,16 +84,18 @@ class FoldedConv(nn.Module):
             return states if residual is None else states.add_(residual)
         bias = self.bias.to(weight.dtype)
         states = functional.conv2d(pixels, weight, bias, self.stride, padding, groups=self.groups)
-        if self.activation == "relu6":
+        if self.activation == "relu":
+            states = functional.relu(states)
+        elif self.activation == "relu6":
             states = functional.relu6(states)
         elif self.activation == "swish":
             states = functional.silu(states)
         return states if residual is None else states + residual
 
     def _padded(self, pixels: Tensor) -> tuple[Tensor, Tensor, list[int]]:
-        """The input, the kernel and the symmetric padding that together give "SAME"."""
-        top, bottom = same_padding(pixels.shape[-2], self.kernel, self.stride)
-        left, right = same_padding(pixels.shape[-1], self.kernel, self.stride)
+        """The input, the kernel and the symmetric padding that together give the block's own."""
+        top, bottom = edge_padding(pixels.shape[-2], self.kernel, self.stride, self.edges)
+        left, right = edge_padding(pixels.shape[-1], self.kernel, self.stride, self.edges)
         if not self.has_zero_edge:
             return pixels, self.weight, [top, left]
         if bottom == top + 1 and right == left + 1:

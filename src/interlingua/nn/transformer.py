@@ -12,8 +12,11 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from interlingua.nn.attention import FULL, AttentionPattern, attend
+from interlingua.nn.frozen_linear import FrozenLinear
+from interlingua.nn.linear import Linear
 
 NormOrder = Literal["pre", "post"]
 ActivationName = Literal["gelu", "gelu_tanh", "quick_gelu"]
@@ -53,16 +56,38 @@ class SelfAttention(nn.Module):
         if width % num_heads:
             raise ValueError(f"{num_heads} heads do not divide a width of {width}")
         self.num_heads = num_heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.out = Linear(width, width)
 
-    def forward(self, states: Tensor, pattern: AttentionPattern = FULL) -> Tensor:
-        """[B, N, D] to [B, N, D]."""
+    def forward(
+        self, states: Tensor, pattern: AttentionPattern = FULL, queries: Tensor | None = None
+    ) -> Tensor:
+        """[B, N, D] to [B, N, D], or to [B, Q, D] where only ``queries`` [B, Q, D] ask."""
         batch, tokens, width = states.shape
-        qkv = self.qkv(states).view(batch, tokens, 3, self.num_heads, width // self.num_heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, N, D / H]
-        mixed = attend(query, key, value, pattern)
-        return self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        if queries is not None:
+            mixed = self._asked_by(queries, states, pattern)
+        else:
+            qkv = self.qkv(states).view(batch, tokens, 3, self.num_heads, width // self.num_heads)
+            query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each [B, H, N, D / H]
+            mixed = attend(query, key, value, pattern)
+        return self.out(mixed.transpose(1, 2).flatten(2))
+
+    def _asked_by(self, queries: Tensor, states: Tensor, pattern: AttentionPattern) -> Tensor:
+        """[B, H, Q, D / H]: keys and values of all states, queries of a few."""
+        batch, tokens, width = states.shape
+        qkv: nn.Module = self.qkv
+        if isinstance(qkv, FrozenLinear):  # packed for its kernel: taken whole
+            key_value = qkv(states)[..., width:]
+            query = qkv(queries)[..., :width]
+        else:
+            weight, bias = self.qkv.weight, self.qkv.bias
+            query = functional.linear(queries, weight[:width], bias[:width])
+            key_value = functional.linear(states, weight[width:], bias[width:])
+        head = width // self.num_heads
+        query = query.unflatten(2, (self.num_heads, head)).transpose(1, 2)
+        key_value = key_value.reshape(batch, tokens, 2, self.num_heads, head)
+        key, value = key_value.permute(2, 0, 3, 1, 4)
+        return attend(query, key, value, pattern)
 
 
 class FeedForward(nn.Module):
@@ -70,9 +95,9 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int, hidden_width: int, activation: ActivationName = "gelu"):
         super().__init__()
-        self.up = nn.Linear(width, hidden_width)
+        self.up = Linear(width, hidden_width)
         self.activation = make_activation(activation)
-        self.down = nn.Linear(hidden_width, width)
+        self.down = Linear(hidden_width, width)
 
     def forward(self, states: Tensor) -> Tensor:
         """[B, N, D] to [B, N, D]."""
@@ -108,13 +133,35 @@ class TransformerBlock(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(width, eps=norm_eps)
         self.feed_forward = FeedForward(width, hidden_width, activation)
 
-    def forward(self, states: Tensor, pattern: AttentionPattern = FULL) -> Tensor:
-        """[B, N, D] to [B, N, D]."""
+    def forward(
+        self, states: Tensor, pattern: AttentionPattern = FULL, only: Tensor | None = None
+    ) -> Tensor:
+        """[B, N, D] to [B, N, D], or to [B, 1, D] with ``only``.
+
+        Args:
+            states: [B, N, D].
+            pattern: who may look at whom; with ``only`` it must hold for those queries.
+            only: [B] int64: the one token of each sample whose output is wanted: a last block
+                before pooling needs no other, and does a fifth of the work.
+        """
+        if only is not None:
+            return self._of_one_token(states, pattern, only)
         if self.norm_order == "pre":
             states = states + self.attention(self.attention_norm(states), pattern)
             return states + self.feed_forward(self.feed_forward_norm(states))
         states = self.attention_norm(states + self.attention(states, pattern))
         return self.feed_forward_norm(states + self.feed_forward(states))
+
+    def _of_one_token(self, states: Tensor, pattern: AttentionPattern, only: Tensor) -> Tensor:
+        samples = torch.arange(len(states), device=states.device)
+        token = states[samples, only][:, None]  # [B, 1, D]
+        if self.norm_order == "pre":
+            normed = self.attention_norm(states)
+            asking = normed[samples, only][:, None]
+            token = token + self.attention(normed, pattern, asking)
+            return token + self.feed_forward(self.feed_forward_norm(token))
+        token = self.attention_norm(token + self.attention(states, pattern, token))
+        return self.feed_forward_norm(token + self.feed_forward(token))
 
 
 def init_transformer_weights(module: nn.Module, std: float = 0.02) -> None:

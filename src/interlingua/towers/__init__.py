@@ -3,5 +3,10 @@
 TABLE = {
     "bert": "interlingua.towers.bert:Bert",
     "efficientnet": "interlingua.towers.efficientnet:EfficientNet",
+    "gru_text": "interlingua.towers.gru_text:GRUText",
+    "modified_resnet": "interlingua.towers.modified_resnet:ModifiedResNet",
+    "text_transformer": "interlingua.towers.text_transformer:TextTransformer",
+    "transformers_backbone": "interlingua.towers.transformers_backbone:TransformersBackbone",
+    "vit": "interlingua.towers.vit:ViT",
     "whisper_encoder": "interlingua.towers.whisper_encoder:WhisperEncoder",
 }

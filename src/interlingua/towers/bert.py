@@ -72,7 +72,9 @@ class Bert(Tower):
         self.in_pieces = False
         self.width = self.pooled_width = config.width
         self.preprocess = TextPreprocess(
-            tokenizer=config.tokenizer, max_tokens=min(config.max_tokens, config.max_positions)
+            tokenizer=config.tokenizer,
+            max_tokens=min(config.max_tokens, config.max_positions),
+            vocabulary=config.vocabulary,
         )
         self.token_embedding = nn.Embedding(config.vocabulary, config.width)
         self.position_embedding = nn.Embedding(config.max_positions, config.width)

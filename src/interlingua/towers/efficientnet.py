@@ -5,32 +5,36 @@ Notable features:
 - inverted bottlenecks: expand 1x1, depthwise, (squeeze-excite,) project 1x1, residual;
 - lite variants have ReLU6, no squeeze-excite, and leave stem, head and the first and last
   stage unscaled; B variants have swish and squeeze-excite;
-- TensorFlow's padding, as the public weights need it;
+- TensorFlow's padding, as the public weights need it, or that of the port in transformers, which
+  differs for odd sides (ALIGN's 289 pixels);
+- ALIGN's tower ends with the last block: ``head=False``;
+- stochastic depth and dropout in training;
 - takes uint8 pixels and normalises them itself.
 
 Shape legend: M pictures, S side in pixels, N tokens (one per position of the last map), D width.
 
 Sources: Tan & Le 2019 (arXiv 1905.11946), table 1 and section 3.3; the lite variants: the
-``efficientnet/lite`` folder of tensorflow/tpu.
+``efficientnet/lite`` folder of tensorflow/tpu; ALIGN, Jia et al. 2021 (arXiv 2102.05918),
+section 4.2.
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.nn import functional
 
-from interlingua.nn.conv import (
-    Activation,
-    ConvNormActivation,
-    SqueezeExcite,
-    init_conv_weights,
-)
+from interlingua.nn.conv import Activation, ConvNormActivation, Padding, init_conv_weights
 from interlingua.nn.folding import fold_for_inference
+from interlingua.nn.inverted_bottleneck import InvertedBottleneck
+from interlingua.nn.pixels import normalize_pixels
 from interlingua.tokens import Tokens
 from interlingua.towers.in_pieces import encode_in_pieces
 from interlingua.towers.tower import ImagePreprocess, Tower
@@ -81,53 +85,6 @@ def scale_channels(channels: int, multiplier: float) -> int:
     return rounded + 8 if rounded < 0.9 * scaled else rounded
 
 
-class InvertedBottleneck(nn.Module):
-    """Expand, depthwise, squeeze-excite, project, and a residual where the shapes agree.
-
-    Args:
-        in_channels: C.
-        out_channels: C'.
-        kernel: side of the depthwise kernel.
-        stride: of the depthwise convolution.
-        expansion: the inner width divided by C.
-        activation: after the first two convolutions.
-        squeeze_excite: whether to weight channels by their averages.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        kernel: int,
-        stride: int,
-        expansion: int,
-        activation: Activation,
-        squeeze_excite: bool,
-    ):
-        super().__init__()
-        inner = in_channels * expansion
-        self.has_residual = stride == 1 and in_channels == out_channels
-        self.expand: nn.Module | None = None
-        if expansion > 1:
-            self.expand = ConvNormActivation(in_channels, inner, 1, activation=activation)
-        self.depthwise = ConvNormActivation(
-            inner, inner, kernel, stride=stride, groups=inner, activation=activation
-        )
-        self.squeeze_excite: nn.Module | None = None
-        if squeeze_excite:  # the paper's ratio of 0.25 counts from the block's input
-            self.squeeze_excite = SqueezeExcite(inner, max(1, in_channels // 4))
-        self.project = ConvNormActivation(inner, out_channels, 1)
-
-    def forward(self, states: Tensor) -> Tensor:
-        """[M, C, H, W] to [M, C', H / stride, W / stride]."""
-        inner = states if self.expand is None else self.expand(states)
-        inner = self.depthwise(inner)
-        if self.squeeze_excite is not None:
-            inner = self.squeeze_excite(inner)
-        return self.project(inner, states if self.has_residual else None)
-
-
 class EfficientNet(Tower):
     """The picture tower; ``Tokens.pooled`` is the average over positions, [M, D]."""
 
@@ -142,6 +99,15 @@ class EfficientNet(Tower):
             width_multiplier, depth_multiplier: 0 = the variant's own.
             image_size: side in pixels; 0 = the variant's own.
             num_classes: of the classifier; 0 = no classifier.
+            head: the last 1x1 convolution; ALIGN has none, and the pooled vector is the average
+                of the last block.
+            padding: ``same`` is TensorFlow's, ``hf`` that of transformers.
+            depthwise_padding: with ``hf``, numbers of the blocks that pad symmetrically.
+            norm_eps: of the batch norms.
+            drop_connect: share of samples whose last block a training step skips; blocks
+                before it in proportion to their number (stochastic depth).
+            dropout: of the pooled vector in training.
+            mean, std, crop_fraction: of the preprocessing; None or 0 = the variant's own.
             fit, trim, interpolation: of the preprocessing, see ``ImagePreprocess``.
         """
 
@@ -151,41 +117,53 @@ class EfficientNet(Tower):
         depth_multiplier: float = 0.0
         image_size: int = 0
         num_classes: int = 1000
-        fit: Literal["crop", "pad"] = "crop"
+        head: bool = True
+        padding: Literal["same", "hf"] = "same"
+        depthwise_padding: tuple[int, ...] = ()
+        norm_eps: float = 1e-3
+        drop_connect: float = Field(default=0.0, ge=0, lt=1)
+        dropout: float = Field(default=0.0, ge=0, lt=1)
+        mean: tuple[float, float, float] | None = None
+        std: tuple[float, float, float] | None = None
+        crop_fraction: float = 0.0
+        fit: Literal["crop", "pad", "squash"] = "crop"
         trim: bool = False
         interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+
+        @model_validator(mode="after")
+        def _classifier_needs_a_head(self) -> EfficientNet.Config:
+            if self.num_classes and not self.head:
+                raise ValueError("head=false needs num_classes=0")
+            return self
 
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
-        lite = config.variant.startswith("lite")
-        width, depth, size = VARIANTS[config.variant]
-        width = config.width_multiplier or width
-        depth = config.depth_multiplier or depth
-        self.preprocess = _preprocess(config, config.image_size or size, lite)
-        activation: Activation = "relu6" if lite else "swish"
-
-        channels = STEM_CHANNELS if lite else scale_channels(STEM_CHANNELS, width)
-        self.stem = ConvNormActivation(3, channels, 3, stride=2, activation=activation)
-        self.blocks = nn.ModuleList()
-        for number, (repeats, kernel, stride, expansion, out) in enumerate(STAGES):
-            fixed = lite and number in (0, len(STAGES) - 1)
-            for repeat in range(repeats if fixed else math.ceil(repeats * depth)):
-                block = InvertedBottleneck(
-                    channels,
-                    scale_channels(out, width),
-                    kernel=kernel,
-                    stride=stride if repeat == 0 else 1,
-                    expansion=expansion,
-                    activation=activation,
-                    squeeze_excite=not lite,
-                )
-                self.blocks.append(block)
-                channels = scale_channels(out, width)
-        self.width = HEAD_CHANNELS if lite else scale_channels(HEAD_CHANNELS, width)
-        self.pooled_width = self.width
         self.in_pieces = False
-        self.head = ConvNormActivation(channels, self.width, 1, activation=activation)
+        lite = config.variant.startswith("lite")
+        width = config.width_multiplier or VARIANTS[config.variant][0]
+        self.enter_stage()
+        activation: Activation = "relu6" if lite else "swish"
+        channels = STEM_CHANNELS if lite else scale_channels(STEM_CHANNELS, width)
+        self.stem = ConvNormActivation(
+            3,
+            channels,
+            3,
+            stride=2,
+            activation=activation,
+            norm_eps=config.norm_eps,
+            padding="end" if config.padding == "hf" else "same",
+        )
+        self.blocks = _blocks(config, channels, activation)
+        channels = scale_channels(STAGES[-1][-1], width)
+        self.head: nn.Module = nn.Identity()
+        self.width = self.pooled_width = channels
+        if config.head:
+            self.width = HEAD_CHANNELS if lite else scale_channels(HEAD_CHANNELS, width)
+            self.pooled_width = self.width
+            self.head = ConvNormActivation(
+                channels, self.width, 1, activation=activation, norm_eps=config.norm_eps
+            )
         self.classifier: nn.Linear | None = None
         if config.num_classes:
             self.classifier = nn.Linear(self.width, config.num_classes)
@@ -193,6 +171,15 @@ class EfficientNet(Tower):
     def init_weights(self) -> None:
         """Random weights by the published initialiser."""
         init_conv_weights(self)
+
+    def enter_stage(self, image_size: int | None = None) -> None:
+        """Take the settings of a training stage; what is not given goes back to the tower's own.
+
+        Args:
+            image_size: side in pixels that the data side shall give.
+        """
+        size = self.config.image_size or VARIANTS[self.config.variant][2]
+        self.preprocess = _preprocess(self.config, size, image_size or size)
 
     def forward(
         self, values: Tensor, mask: Tensor | None = None, layers: Sequence[int] = ()
@@ -222,26 +209,18 @@ class EfficientNet(Tower):
             if number in layers:
                 kept[number] = _as_tokens(states)
         states = self.head(states)  # [M, D, S / 32, S / 32]
+        pooled = states.float().mean((2, 3))
         return Tokens(
             states=_as_tokens(states),
-            pooled=states.float().mean((2, 3)),
+            pooled=functional.dropout(pooled, self.config.dropout, self.training),
             grid=(1, states.shape[2], states.shape[3]),
             layers=kept or None,
         )
 
     def normalize(self, values: Tensor) -> Tensor:
         """uint8 [M, 3, S, S] to the tower's range and dtype; float values pass unchanged."""
-        dtype = self.stem_dtype()
-        if values.dtype != torch.uint8:
-            return values.to(dtype)
-        scale = torch.tensor(self.preprocess.std, device=values.device)[:, None, None] * 255
-        shift = torch.tensor(self.preprocess.mean, device=values.device)[:, None, None] * 255
-        pixels = values.to(torch.float32, memory_format=torch.channels_last)
-        return pixels.sub_(shift).div_(scale).to(dtype)
-
-    def stem_dtype(self) -> torch.dtype:
-        """The dtype of the first weights, folded or not."""
-        return next(iter(self.stem.state_dict().values())).dtype
+        dtype = next(itertools.chain(self.stem.parameters(), self.stem.buffers())).dtype
+        return normalize_pixels(values, self.preprocess.mean, self.preprocess.std, dtype)
 
     def classify(self, pooled: Tensor) -> Tensor:
         """Pooled vectors [M, D] to class logits, float32 [M, num_classes].
@@ -269,14 +248,51 @@ def _as_tokens(states: Tensor) -> Tensor:
     return states.flatten(2).transpose(1, 2)  # [M, H * W, C]
 
 
-def _preprocess(config: EfficientNet.Config, size: int, lite: bool) -> ImagePreprocess:
+def _blocks(config: EfficientNet.Config, channels: int, activation: Activation) -> nn.ModuleList:
+    """All blocks of all stages; ``channels`` come from the stem."""
+    lite = config.variant.startswith("lite")
+    width = config.width_multiplier or VARIANTS[config.variant][0]
+    depth = config.depth_multiplier or VARIANTS[config.variant][1]
+    repeats = [
+        stage[0] if lite and number in (0, len(STAGES) - 1) else math.ceil(stage[0] * depth)
+        for number, stage in enumerate(STAGES)
+    ]
+    blocks = nn.ModuleList()
+    for times, (_, kernel, stride, expansion, out) in zip(repeats, STAGES, strict=True):
+        out = scale_channels(out, width)
+        for repeat in range(times):
+            padding: Padding = "same"
+            if config.padding == "hf":
+                padding = "symmetric" if len(blocks) in config.depthwise_padding else "end"
+            same_shape = channels == out and (stride == 1 or repeat > 0)
+            block = InvertedBottleneck(
+                channels,
+                out,
+                kernel=kernel,
+                stride=stride if repeat == 0 else 1,
+                expansion=expansion,
+                activation=activation,
+                squeeze_excite=not lite,
+                # transformers has none in the first block of a stage, whatever its shape
+                residual=repeat > 0 if config.padding == "hf" else same_shape,
+                padding=padding,
+                norm_eps=config.norm_eps,
+                drop=config.drop_connect * len(blocks) / sum(repeats),
+            )
+            blocks.append(block)
+            channels = out
+    return blocks
+
+
+def _preprocess(config: EfficientNet.Config, size: int, stage_size: int) -> ImagePreprocess:
+    lite = config.variant.startswith("lite")
     imagenet = ImagePreprocess()
     return ImagePreprocess(
-        size=size,
-        crop_fraction=size / (size + 32),
+        size=stage_size,
+        crop_fraction=config.crop_fraction or size / (size + 32),
         fit=config.fit,
         trim=config.trim,
         interpolation=config.interpolation,
-        mean=(127 / 255,) * 3 if lite else imagenet.mean,
-        std=(128 / 255,) * 3 if lite else imagenet.std,
+        mean=config.mean or ((127 / 255,) * 3 if lite else imagenet.mean),
+        std=config.std or ((128 / 255,) * 3 if lite else imagenet.std),
     )

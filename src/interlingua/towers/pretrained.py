@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from interlingua.catalogue import hub
 from interlingua.config import resolve, validate
 from interlingua.errors import LayoutError
 from interlingua.layouts.layout import Layout
+from interlingua.layouts.model_layout import part_for
 from interlingua.towers.tower import Tower
+
+# settings that change what comes out but no shape, so that a wrong one would go unseen
+_UNSEEN = ("num_heads", "activation", "norm_eps", "causal", "padding")
 
 
 def build_tower(config: Tower.Config) -> Tower:
-    """A tower with random weights, on the CPU."""
+    """A tower with random weights, on the CPU; inside ``torch.device("meta")`` without any."""
+    if torch.get_default_device().type == "meta":
+        empty: Tower = config.build()
+        return empty
     with torch.device("meta"):
         tower: Tower = config.build()
     tower.to_empty(device="cpu")
@@ -29,8 +38,9 @@ def load_tower(name: str, weights: str | Path, *, layout: str = "", **options: A
 
     Args:
         name: from the table of towers.
-        weights: an entry of the weights catalogue, fetched when it is not cached, or the path
-            of a file or folder.
+        weights: an entry of the weights catalogue, fetched when it is not cached, the path of a
+            file or folder, or ``hf:owner/name``. Of the checkpoint of a whole model (CLIP's, one
+            of our own) the tower for the same kind of media is taken.
         layout: from the table of layouts; the tower's usual one where it is not given.
         options: the tower's settings.
 
@@ -47,12 +57,42 @@ def load_weights(config: Tower.Config, weights: str | Path, *, layout: str = "")
     """``load_tower`` for a description that is complete already."""
     with torch.device("meta"):
         tower: Tower = config.build()
-    chosen: Layout = resolve("layouts", layout or getattr(tower, "layout", ""))
-    chosen.read(_locate(weights), tower)
+    path = _locate(weights)
+    read_folder = getattr(tower, "read_folder", None)
+    if read_folder is not None:  # a foreign model knows its own layout
+        read_folder(path)
+        return tower.eval()
+    found = None if layout else part_for(path, tower.preprocess.kind)
+    if found is None:
+        chosen: Layout = resolve("layouts", layout or getattr(tower, "layout", ""))
+        chosen.read(path, tower)
+    else:
+        chosen, part, theirs = found
+        _require_same(config, theirs, str(path))
+        chosen.read(path, tower, part)
     for key, tensor in (*tower.named_parameters(), *tower.named_buffers()):
         if tensor.is_meta:
             raise LayoutError(f"The weights left {key} empty.", where=str(weights))
     return tower.eval()
+
+
+def _require_same(config: Tower.Config, theirs: Mapping[str, Any], where: str) -> None:
+    """Refuse settings that no shape would give away and that give other numbers."""
+    if theirs.get("name") != config.name:
+        raise LayoutError(
+            f"The folder has weights of a {theirs.get('name')}, the tower is a {config.name}.",
+            where=where,
+            next_step="Choose the tower that these weights are of.",
+        )
+    described = validate(type(config), theirs, where)
+    for key in _UNSEEN:
+        ours, stored = getattr(config, key, None), getattr(described, key, None)
+        if ours != stored:
+            raise LayoutError(
+                f"The tower has {key}={ours!r}, its weights were made with {stored!r}.",
+                where=where,
+                next_step=f"Set {key}={stored}.",
+            )
 
 
 def fingerprint(tower: Tower) -> str:
@@ -71,6 +111,8 @@ def fingerprint(tower: Tower) -> str:
 
 
 def _locate(weights: str | Path) -> Path:
+    if isinstance(weights, str) and hub.is_address(weights):
+        return hub.download(weights)
     path = Path(weights)
     if isinstance(weights, Path) or path.exists():
         return path

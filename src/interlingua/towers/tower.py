@@ -69,14 +69,18 @@ class TextPreprocess(Config):
         pad_to_max: pad every text to ``max_tokens`` (SigLIP was trained on padding); else to the
             longest of the batch.
         clean: ``clip`` unescapes HTML, joins white space and lowers case as CLIP's own code does;
-            ``siglip`` lowers case and drops punctuation.
+            ``siglip`` lowers case and drops punctuation; ``lower`` lowers case (SigLIP 2).
+        vocabulary: number of ids that the tower has; a tokenizer with more is refused. 0 = unknown.
+        end_id: the id that the tower expects each text to end with; -1 = any.
     """
 
     kind: Literal["text"] = "text"
     tokenizer: str = "minilm"
     max_tokens: int = 256
     pad_to_max: bool = False
-    clean: Literal["none", "clip", "siglip"] = "none"
+    clean: Literal["none", "clip", "siglip", "lower"] = "none"
+    vocabulary: int = 0
+    end_id: int = -1
 
 
 Preprocess = ImagePreprocess | AudioPreprocess | TextPreprocess
@@ -90,6 +94,8 @@ class Tower(nn.Module):
         pooled_width: P of ``Tokens.pooled``.
         preprocess: what the data side must do.
         blocks: the ordered blocks, for freezing, layer-wise rates and recomputation.
+        pooled_only: the owner wants ``Tokens.pooled`` alone; a tower may leave out what only the
+            states need.
         format_version: raised whenever the same weights would give other outputs.
     """
 
@@ -102,6 +108,7 @@ class Tower(nn.Module):
     pooled_width: int
     preprocess: Preprocess
     blocks: nn.ModuleList
+    pooled_only: bool = False
     format_version: ClassVar[int] = 1
 
     def init_weights(self) -> None:
