@@ -46,6 +46,38 @@ class EmbeddingModel(Protocol):
         """[M, D] unit vectors, from values or from a frozen tower's pooled tokens [M, P]."""
 
 
+class PoolingModel(EmbeddingModel, Protocol):
+    """A model that also gives what its towers make before their projections."""
+
+    def pooled_width(self, view: str) -> int:
+        """P of the tower of a view."""
+
+    def pooled(self, view: str, media: Media) -> Tensor:
+        """[M, P] what the tower gives before its projection."""
+
+
+class PooledModel:
+    """A model's tower of one view without its projection: what probes and neighbours read.
+
+    Its rows have the tower's own length; an ``Embedder`` takes it like any model.
+
+    Args:
+        model: with the tower.
+        view: that is embedded.
+    """
+
+    def __init__(self, model: PoolingModel, view: str):
+        self._model = model
+        self.views: Sequence[str] = (view,)
+        self.dimension = model.pooled_width(view)
+
+    def preprocess(self, view: str) -> Preprocess:
+        return self._model.preprocess(view)
+
+    def embed_media(self, view: str, media: Media) -> Tensor:
+        return self._model.pooled(view, media)
+
+
 class Embedder:
     """A model with the device and the media limits it embeds with."""
 

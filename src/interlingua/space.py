@@ -5,8 +5,6 @@ Shape legend: N things, D width of the space.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,10 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import nn
 
-from interlingua.config import to_plain
 from interlingua.content import Content
 from interlingua.data.gate import MediaLimits
 from interlingua.data.isolation import IsolatedDecoder
@@ -33,9 +29,10 @@ from interlingua.embedding import (
     Vectors,
     as_text,
 )
-from interlingua.errors import CheckpointError, DataError
+from interlingua.errors import CheckpointError, DataError, LayoutError
+from interlingua.model_source import load_model
 from interlingua.sample import AudioUse, Part
-from interlingua.train import durable
+from interlingua.weights_id import weights_id
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -54,7 +51,7 @@ class Space:
         model: in evaluation mode, its weights loaded.
         device: ``auto``, ``cpu``, ``cuda``, ``mps``.
         precision: ``auto``, ``fp32``, ``bf16``; auto takes bf16 where it is fast.
-        run: the run folder that the model comes from.
+        run: the run or checkpoint folder that the model comes from.
         limits: of the media gate.
 
     Attributes:
@@ -74,6 +71,7 @@ class Space:
     ):
         self.device = pick_device(device)
         self.run = run
+        self._source: str | os.PathLike[str] | None = run
         self.kinds: tuple[str, ...] = tuple(model.views)
         self.dimension = int(model.dimension)
         self.limits = limits or MediaLimits()
@@ -88,38 +86,66 @@ class Space:
     @classmethod
     def load(
         cls,
-        run: str | os.PathLike[str],
+        source: str | os.PathLike[str],
         device: str = "auto",
         precision: str = "auto",
         limits: MediaLimits | None = None,
     ) -> Space:
-        """The newest good checkpoint of a run folder, or one step folder of it.
+        """The model of a run, of a checkpoint folder or of a repository on a model hub.
+
+        Args:
+            source: a run folder, of which the newest good checkpoint is taken, or one step folder
+                of it; a folder in a layout of whole models; or ``hf:owner/name[@revision]``.
+            device, precision, limits: see the class.
 
         Raises:
             CheckpointError: there is no run, no good checkpoint, or it doesn't fit its recipe.
             ConfigError: the run's recipe is damaged, or the device is absent.
-            FetchError: frozen towers' weights aren't cached and can't be fetched.
+            FetchError: frozen towers' weights, or what the hub has, can't be fetched.
+            LayoutError: the folder's weights are damaged, don't fit, or are of an unknown kind.
         """
-        from interlingua.train.checkpoint import load_newest
-        from interlingua.train.recipe import read_yaml
-        from interlingua.train.run_folder import RunFolder
+        model, folder = load_model(source)
+        space = cls(
+            cast(EmbeddingModel, model),
+            device=device,
+            precision=precision,
+            run=folder,
+            limits=limits,
+        )
+        space._source = source
+        return space
 
-        path = Path(run)
-        checkpoint = load_newest(path)
-        folder = path.parent.parent if path.name.startswith("step-") else path
-        recipe = read_yaml(RunFolder(folder).recipe_path)
-        model: nn.Module = recipe.model.build()
-        try:
-            model.load_state_dict(checkpoint.tensors["model"])
-        except (KeyError, RuntimeError) as error:
+    def save(self, folder: str | os.PathLike[str], layout: str = "hf_clip") -> None:
+        """Write the model as a checkpoint folder that loads elsewhere, with its tokenizer.
+
+        Its weights are read again from where they were loaded, since for inference they are folded
+        and cast.
+
+        Args:
+            folder: new, or empty.
+            layout: ``hf_clip``, ``hf_siglip``, ``hf_siglip2``, ``hf_align``, ``open_clip`` or
+                ``interlingua``, which takes any model.
+
+        Raises:
+            LayoutError: the layout can't express the model, and which settings don't fit; or the
+                space was not loaded from a folder.
+            CheckpointError: the folder has other weights by now.
+        """
+        from interlingua.models.pretrained import save_pretrained
+
+        if self._source is None:
+            raise LayoutError(
+                "This space was not loaded from a folder, so its weights can't be read again.",
+                next_step="Use interlingua.models.pretrained.save_pretrained before making it.",
+            )
+        model, _ = load_model(self._source)
+        if weights_id(model) != self.id:
             raise CheckpointError(
-                "The checkpoint doesn't fit the run's recipe: "
-                f"{' '.join(str(error).split())[:300]}",
-                where=str(folder),
-                next_step="Was recipe.yaml changed after training? Put it back.",
-            ) from error
-        space = cast(EmbeddingModel, model)
-        return cls(space, device=device, precision=precision, run=folder, limits=limits)
+                "The folder has other weights by now than when it was loaded.",
+                where=str(self._source),
+                next_step="Load it again, then save.",
+            )
+        save_pretrained(model, Path(folder), layout)
 
     def __repr__(self) -> str:
         return f"<Space {self.id[:12]}: {', '.join(self.kinds)} in {self.dimension} dimensions>"
@@ -250,42 +276,6 @@ class Space:
             )
 
 
-def load(run: str | os.PathLike[str], device: str = "auto", precision: str = "auto") -> Space:
-    """``Space.load``: the model of a run folder, ready to embed."""
-    return Space.load(run, device, precision)
-
-
-def weights_id(model: nn.Module) -> str:
-    """SHA-256 of a model's class, settings, format versions and every value of its state.
-
-    Frozen towers stay outside of the state: a catalogue entry is named by its pinned name, a file
-    by its bytes. Does not depend on device or precision.
-    """
-    digest = hashlib.sha256()
-    config = getattr(model, "config", None)
-    versions = [
-        f"{type(part).__qualname__}/{part.format_version}"
-        for part in model.modules()
-        if hasattr(part, "format_version")
-    ]
-    settings = None if config is None else to_plain(config)
-    named = [type(model).__qualname__, settings, versions, _frozen_towers(model)]
-    digest.update(json.dumps(named, sort_keys=True).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        values = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        digest.update(memoryview(values.numpy()))
-    return digest.hexdigest()
-
-
-def _frozen_towers(model: nn.Module) -> list[list[str]]:
-    frozen = getattr(model, "frozen_towers", None)
-    named: list[list[str]] = []
-    if frozen is None:
-        return named
-    for name, (_, weights) in sorted(frozen.sources.items()):
-        tower, path = frozen.shape(name), Path(weights)
-        files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
-        digests = [durable.file_sha256(file) for file in files]
-        named.append([name, f"{type(tower).__qualname__}/{tower.format_version}", *digests])
-    return named
+def load(source: str | os.PathLike[str], device: str = "auto", precision: str = "auto") -> Space:
+    """``Space.load``: the model of a run, a checkpoint folder or ``hf:owner/name``."""
+    return Space.load(source, device, precision)

@@ -60,3 +60,37 @@ def test_verify_finds_a_changed_file(
     ended = interlingua("weights", "verify")
     assert ended.code == 1
     assert f"{name.name}: changed" in ended.out
+
+
+ARCHIVE = Path(__file__).parents[1] / "layouts" / "fixtures" / "openai_clip" / "archive.pt"
+
+
+def test_convert_and_export(interlingua, tmp_path: Path) -> None:
+    clip, model, tower = tmp_path / "clip", tmp_path / "model", tmp_path / "tower"
+    ended = interlingua("weights", "convert", ARCHIVE, "--out", clip)
+    assert (ended.code, ended.out) == (0, f"{clip}\n")
+    ended = interlingua("weights", "export", clip, "--layout", "hf_clip", "--out", model)
+    assert (ended.code, ended.out) == (0, f"{model}\n")
+    assert json.loads((model / "config.json").read_text())["model_type"] == "clip"
+    ended = interlingua("weights", "export", model, "--part", "towers.image", "--out", tower)
+    assert ended.code == 0
+    assert json.loads((tower / "model.json").read_text())["config"]["name"] == "vit"
+
+
+def test_convert_and_export_say_what_is_wrong(interlingua, tmp_path: Path) -> None:
+    clip = tmp_path / "clip"
+    assert interlingua("weights", "convert", ARCHIVE, "--out", clip).code == 0
+    for arguments, code, words in (
+        (["convert", tmp_path / "none.pt", "--out", tmp_path / "x"], 1, "no such file"),
+        (["convert", ARCHIVE, "--out", clip], 1, "something at this place"),
+        (["convert", ARCHIVE, "--out", tmp_path / "x", "--activation", "relu"], 2, "'relu'"),
+        (["export", clip, "--layout", "hf_siglip", "--out", tmp_path / "x"], 1,
+         "pooling is 'class', the layout has 'attention'"),
+        (["export", clip, "--layout", "hfclip", "--out", tmp_path / "x"], 1, "did you mean"),
+        (["export", clip, "--part", "towers.sound", "--out", tmp_path / "x"], 1, "towers.text"),
+        (["export", tmp_path / "nothing", "--out", tmp_path / "x"], 1, "no such run"),
+    ):  # fmt: skip
+        ended = interlingua("weights", *arguments)
+        assert (ended.code, ended.out) == (code, ""), arguments
+        assert words in " ".join(ended.err.split())
+        assert not (tmp_path / "x").exists()

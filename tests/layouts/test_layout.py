@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from interlingua.errors import LayoutError
-from interlingua.layouts.layout import Layout, Rule
+from interlingua.layouts.layout import Layout
+from interlingua.layouts.rule import TRANSPOSED, Rule
 
 HERE = Path("a.file")
 
@@ -33,7 +34,7 @@ class Memory:
             name="memory",
             rules=(
                 Rule("blocks.{i}.{p}", ("layer_{i}/q/{p}", "layer_{i}/k/{p}", "layer_{i}/v/{p}")),
-                Rule("turned.weight", "turned/kernel", transpose=True),
+                Rule("turned.weight", "turned/kernel", TRANSPOSED),
             ),
             ignored={"decoder/*": "not built", "version": "a setting"},
             read_tensors=lambda path: self.tensors,

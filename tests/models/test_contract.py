@@ -52,7 +52,9 @@ def loss_of(model: nn.Module, batch: Batch) -> Tensor:
 
 
 def test_every_model_of_the_table_has_a_case() -> None:
-    assert {name for name, _ in CASES.values()} == set(TABLE)
+    alone = {"classifier", "masked_pictures", "masked_words"}  # in test_towers_alone.py
+    elsewhere = alone | {"dual_encoder"}  # in test_dual_encoder.py
+    assert {name for name, _ in CASES.values()} | elsewhere == set(TABLE)
 
 
 def test_forward_gives_unit_vectors_of_what_is_there(session: Session) -> None:

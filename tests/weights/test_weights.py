@@ -28,6 +28,7 @@ def test_the_catalogue_says_where_everything_is_from() -> None:
         "efficientnet-lite0",
         "whisper-tiny.en",
         "imagenet-names",
+        "clip-bpe",
     }
     for entry in entries:
         assert entry.licence

@@ -179,7 +179,7 @@ def to_pixels(image: Image.Image, preprocess: ImagePreprocess) -> Tensor:
     """
     if preprocess.trim:
         image = trimmed(image)
-    resize = _pad if preprocess.fit == "pad" else _crop
+    resize = {"crop": _crop, "pad": _pad, "squash": _squash}[preprocess.fit]
     array = np.array(resize(image, preprocess))
     return torch.from_numpy(array).permute(2, 0, 1)
 
@@ -212,16 +212,37 @@ def trimmed(image: Image.Image) -> Image.Image:
 
 
 def _crop(image: Image.Image, preprocess: ImagePreprocess) -> Image.Image:
-    """The centre square of ``crop_fraction`` of the shorter side.
+    """The centre square once the shorter side has ``size / crop_fraction`` pixels.
 
-    The square is cut in the source, so a picture of 1 x 16,000 needs no more memory than another.
+    On whole pixels, as torchvision's ``Resize`` and ``CenterCrop`` do it: half a pixel off changes
+    line art. The square is cut in the source, so a picture of 1 x 16,000 needs no more
+    memory than another.
+    """
+    size, shorter = preprocess.size, min(image.size)
+    whole = round(size / preprocess.crop_fraction)
+    spans = []
+    for side in image.size:
+        resized = whole * side // shorter
+        start = round((resized - size) / 2)
+        spans.append((start * side / resized, (start + size) * side / resized))
+    (left, right), (top, bottom) = spans
+    box = (left, top, right, bottom)
+    resampling = _RESAMPLING[preprocess.interpolation]
+    return image.resize((size, size), resampling, box=box, reducing_gap=2.0)
+
+
+def _squash(image: Image.Image, preprocess: ImagePreprocess) -> Image.Image:
+    """Made square whatever its shape, then the centre of ``crop_fraction`` of it, on whole pixels.
+
+    Resizing the box that comes out equals resizing everything and cutting afterwards.
     """
     width, height = image.size
-    side = min(width, height) * preprocess.crop_fraction
-    left, top = (width - side) / 2, (height - side) / 2
-    box = (left, top, left + side, top + side)
-    size = (preprocess.size, preprocess.size)
-    return image.resize(size, _RESAMPLING[preprocess.interpolation], box=box, reducing_gap=2.0)
+    size = preprocess.size
+    whole = round(size / preprocess.crop_fraction)
+    start, stop = (whole - size) // 2 / whole, ((whole - size) // 2 + size) / whole
+    box = (start * width, start * height, stop * width, stop * height)
+    resampling = _RESAMPLING[preprocess.interpolation]
+    return image.resize((size, size), resampling, box=box, reducing_gap=2.0)
 
 
 def _pad(image: Image.Image, preprocess: ImagePreprocess) -> Image.Image:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from interlingua.data.gate import TextLimits
+from interlingua.data.text_cleaning import CLEANERS
+from interlingua.data.tokenizer_file import FILE_NAME, open_tokenizer
 from interlingua.errors import DataError, MediaError
 from interlingua.towers.tower import TextPreprocess
 
@@ -33,32 +34,23 @@ class Tokenizer:
         pad_id: what short texts are filled with.
 
     Raises:
-        DataError: there is no readable ``tokenizer.json``.
+        DataError: there is no readable tokenizer, or it is that of another tower.
         FetchError: the weights that bring it can't be fetched.
     """
 
     def __init__(self, preprocess: TextPreprocess, limits: TextLimits = DEFAULT_LIMITS):
-        from tokenizers import Tokenizer as Backend
-
         self.preprocess = preprocess
         self.limits = limits
         self.path = tokenizer_path(preprocess.tokenizer)
-        try:
-            self._backend: Any = Backend.from_file(str(self.path))
-        except Exception as error:  # the only type that the package raises
-            raise DataError(
-                "The tokenizer is missing or damaged.",
-                where=str(self.path),
-                next_step=f"Fetch it again: interlingua weights verify {preprocess.tokenizer}",
-            ) from error
+        self._backend, self.pad_id = open_tokenizer(self.path)
+        self._clean = CLEANERS[preprocess.clean]
         self._backend.encode_special_tokens = True
         self._backend.enable_truncation(preprocess.max_tokens)
-        padding = self._backend.padding or {}
-        self.pad_id = int(padding.get("pad_id", 0))
         self._backend.no_padding()
+        self._check_fit()
 
     def __call__(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Encode, cut at ``max_tokens``, pad to the longest of these texts.
+        """Encode, cut at ``max_tokens``, pad to the longest of these texts or to ``max_tokens``.
 
         Returns:
             ids [B, N] int64 and mask [B, N] bool, True = real.
@@ -70,18 +62,45 @@ class Tokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, special tokens of the model's own included, not padded."""
-        cleaned = [clean_text(text, self.limits) for text in texts]
+        cleaned = [self._clean(clean_text(text, self.limits)) for text in texts]
         return [encoding.ids for encoding in self._backend.encode_batch_fast(cleaned)]
 
     def pad(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Rows of ids as one tensor: ids [B, N] int64 and mask [B, N] bool, True = real."""
         longest = max((len(row) for row in rows), default=0)
+        if self.preprocess.pad_to_max and rows:
+            longest = self.preprocess.max_tokens
         ids = torch.full((len(rows), longest), self.pad_id, dtype=torch.int64)
         mask = torch.zeros((len(rows), longest), dtype=torch.bool)
         for index, row in enumerate(rows):
             ids[index, : len(row)] = torch.tensor(row, dtype=torch.int64)
             mask[index, : len(row)] = True
         return ids, mask
+
+    def _check_fit(self) -> None:
+        """Refuse a tokenizer that was made for another tower, before anything is computed."""
+        wanted = self.preprocess
+        added = self._backend.get_added_tokens_decoder()
+        highest = max(self._backend.get_vocab_size() - 1, *added, -1)
+        if wanted.vocabulary and highest >= wanted.vocabulary:
+            raise self._misfit(
+                f"has ids up to {highest:,}, the text tower's vocabulary ends at "
+                f"{wanted.vocabulary - 1:,}"
+            )
+        last = self._backend.encode("a").ids[-1:]
+        if wanted.end_id >= 0 and last != [wanted.end_id]:
+            found = f"with {last[0]:,}" if last else "with nothing"
+            raise self._misfit(
+                f"ends a text {found}, the text tower waits for the end token {wanted.end_id:,}"
+            )
+
+    def _misfit(self, what: str) -> DataError:
+        return DataError(
+            f"The tokenizer doesn't fit the text tower: it {what}.",
+            where=str(self.path),
+            next_step="Name the tokenizer that the tower's weights came with, or set the tower's "
+            "vocabulary and end_id to those of the tokenizer.",
+        )
 
 
 def clean_text(text: str, limits: TextLimits = DEFAULT_LIMITS) -> str:
@@ -103,16 +122,29 @@ def clean_text(text: str, limits: TextLimits = DEFAULT_LIMITS) -> str:
 
 
 def tokenizer_path(name: str) -> Path:
-    """The ``tokenizer.json`` of a folder, a file, or an entry of the weights catalogue.
+    """The file to read a tokenizer from, by a folder, a file, a weights entry or ``hf:owner/name``.
+
+    Of a folder it is ``tokenizer.json``, or the vocabulary that it has instead.
 
     Raises:
+        DataError: no tokenizer is named.
         FetchError: the entry can't be fetched.
     """
+    if not name:
+        raise DataError(
+            "The text tower names no tokenizer.",
+            where="model.towers.text.tower.tokenizer",
+            next_step="Name a weights entry (clip-bpe, minilm) or a folder with tokenizer.json.",
+        )
     given = Path(name)
     if given.suffix == ".json":
         return given
     if not given.is_dir():
         from interlingua import weights
+        from interlingua.catalogue import hub
 
-        given = Path(weights.get(name))
-    return given / "tokenizer.json"
+        given = hub.download(name) if hub.is_address(name) else Path(weights.get(name))
+    for file in (FILE_NAME, "vocab.json", "vocab.txt"):
+        if (given / file).exists():
+            return given / file
+    return given / FILE_NAME

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from interlingua.layouts.ctranslate2_file import read_ctranslate2, write_ctranslate2
-from interlingua.layouts.layout import Layout, Rule
+from interlingua.layouts.layout import Layout
+from interlingua.layouts.rule import Rule
 
 _LAYER = "encoder/layer_{i}"
 _NORM = ("weight", "gamma"), ("bias", "beta")

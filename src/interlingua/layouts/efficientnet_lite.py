@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from interlingua.layouts.layout import Layout, Rule
+from interlingua.layouts.layout import Layout
+from interlingua.layouts.rule import Rule
 from interlingua.layouts.safetensors_file import read_safetensors, write_safetensors
 
 LAYOUT = Layout(

@@ -1,62 +1,22 @@
 """Layouts: how the names and shapes of a public checkpoint map to ours, both ways.
 
-A layout is a table of rules. ``{i}`` or ``{part}`` in a name stands for one step of it
-(between dots or slashes) and must be the same on both sides:
-
-    Rule("blocks.{i}.attention.out.{p}", "encoder.layer.{i}.attention.output.dense.{p}")
-
-Reading is strict: every tensor of ours must be filled, every tensor of theirs must be used
-or be ignored on purpose, with a reason; anything else is an error that lists the names.
+A layout is a table of rules (``rule.py``). Reading is strict: every tensor of ours must be filled,
+every tensor of theirs must be used or be ignored on purpose, with a reason; anything else is an
+error that lists the names.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from interlingua.errors import LayoutError
+from interlingua.layouts.rule import Rule, compile_name
 
 MAX_NAMES_SHOWN = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One tensor of ours, and the one or several of theirs that hold its values.
-
-    Attributes:
-        ours: name in our module.
-        theirs: name in the file; several are joined along ``axis``, and cut again on writing.
-        axis: of the join.
-        transpose: whether theirs is the transpose of ours (matrices only).
-    """
-
-    ours: str
-    theirs: str | tuple[str, ...]
-    axis: int = 0
-    transpose: bool = False
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """``theirs`` as a tuple."""
-        return (self.theirs,) if isinstance(self.theirs, str) else self.theirs
-
-    def to_ours(self, tensors: list[Tensor]) -> Tensor:
-        """Join and turn."""
-        joined = tensors[0] if len(tensors) == 1 else torch.cat(tensors, dim=self.axis)
-        return joined.t() if self.transpose else joined
-
-    def to_theirs(self, tensor: Tensor) -> list[Tensor]:
-        """Turn and cut; equal parts."""
-        tensor = tensor.t() if self.transpose else tensor
-        if len(self.sources) == 1:
-            return [tensor.contiguous()]
-        parts = tensor.chunk(len(self.sources), dim=self.axis)
-        return [part.contiguous() for part in parts]
 
 
 @dataclass(slots=True)
@@ -112,21 +72,29 @@ class Layout:
     write_tensors: Callable[[Mapping[str, Tensor], Path], None]
     ignored: Mapping[str, str] = field(default_factory=dict)
 
-    def read(self, path: Path, module: nn.Module) -> LayoutReport:
+    def read(self, path: Path, module: nn.Module, part: str = "") -> LayoutReport:
         """Fill a module, which may still be on the meta device, from a file.
 
-        Nothing is changed unless everything fits. Values take the module's dtype.
+        Nothing is changed unless everything fits. Values take the module's dtype; where they have
+        it already they are not copied but stay mapped to the file.
+
+        Args:
+            path: of the file or folder.
+            module: to be filled.
+            part: where the module stands in the model that the file holds (``towers.image``); what
+                the file has for other parts is left out. Empty: the module is all of it.
 
         Raises:
             LayoutError: the file can't be read, or names or shapes don't fit; lists them.
         """
         theirs = self.read_tensors(path)
-        state, report = self._match(theirs, module)
+        prefix = f"{part}." if part else ""
+        state, report = self._match(theirs, module, prefix)
         if not report.fits:
             raise LayoutError(
                 f"The weights don't fit {type(module).__name__}: {report.problems()}.",
                 where=str(path),
-                next_step="Check that the tower's settings are those of these weights.",
+                next_step="Check that the settings are those of these weights.",
             )
         module.load_state_dict(state, assign=True)
         return report
@@ -151,13 +119,15 @@ class Layout:
         self.write_tensors(tensors, path)
 
     def _match(
-        self, theirs: Mapping[str, Tensor], module: nn.Module
+        self, theirs: Mapping[str, Tensor], module: nn.Module, prefix: str
     ) -> tuple[dict[str, Tensor], LayoutReport]:
-        wanted = module.state_dict()
+        wanted = {prefix + name: tensor for name, tensor in module.state_dict().items()}
         report = LayoutReport()
         state: dict[str, Tensor] = {}
-        used = set()
+        used: set[str] = set()
+        seen = set()
         for ours, rule, sources in self._pairs(wanted):
+            seen.add(ours)
             present = [name for name in sources if name in theirs]
             used.update(present)
             if len(present) < len(sources):
@@ -166,7 +136,7 @@ class Layout:
             target = wanted[ours]
             try:
                 tensor = rule.to_ours([theirs[name] for name in sources])
-            except RuntimeError:
+            except (RuntimeError, IndexError):
                 parts = [tuple(theirs[name].shape) for name in sources]
                 report.misshapen.append(f"{ours} (parts that don't join: {parts})")
                 continue
@@ -174,24 +144,35 @@ class Layout:
                 shapes = f"{tuple(tensor.shape)} in the file, {tuple(target.shape)} wanted"
                 report.misshapen.append(f"{ours} ({shapes})")
                 continue
-            state[ours] = tensor.to(target.dtype).contiguous()
+            state[ours.removeprefix(prefix)] = tensor.to(target.dtype).contiguous()
             report.loaded.append(ours)
-        covered = {*report.loaded, *report.missing, *(n.split(" ")[0] for n in report.misshapen)}
-        report.missing.extend(name for name in wanted if name not in covered)
+        report.missing.extend(name for name in wanted if name not in seen)
         for name in theirs:
             if name not in used:
-                self._sort_out(name, report)
+                self._sort_out(name, prefix, report)
         return state, report
 
-    def _sort_out(self, name: str, report: LayoutReport) -> None:
+    def _sort_out(self, name: str, prefix: str, report: LayoutReport) -> None:
         for pattern, reason in self.ignored.items():
-            if _compile(pattern).fullmatch(name):
+            if compile_name(pattern).fullmatch(name):
                 report.ignored[name] = reason
                 return
-        report.unexpected.append(name)
+        if prefix and self._is_elsewhere(name, prefix):
+            report.ignored[name] = f"not in {prefix.removesuffix('.')}"
+        else:
+            report.unexpected.append(name)
+
+    def _is_elsewhere(self, name: str, prefix: str) -> bool:
+        """Whether a rule takes this tensor of theirs for another part of our model."""
+        for rule in self.rules:
+            for source in rule.sources:
+                match = compile_name(source).fullmatch(name)
+                if match:
+                    return not rule.ours.format(**match.groupdict()).startswith(prefix)
+        return False
 
     def _pairs(self, ours: Mapping[str, Tensor]) -> Iterator[tuple[str, Rule, tuple[str, ...]]]:
-        patterns = [(rule, _compile(rule.ours)) for rule in self.rules]
+        patterns = [(rule, compile_name(rule.ours)) for rule in self.rules]
         for name in ours:
             for rule, pattern in patterns:
                 match = pattern.fullmatch(name)
@@ -199,9 +180,3 @@ class Layout:
                     steps = match.groupdict()
                     yield name, rule, tuple(item.format(**steps) for item in rule.sources)
                     break
-
-
-def _compile(pattern: str) -> re.Pattern[str]:
-    """``{i}`` stands for one step of a name, ``*`` for any rest."""
-    escaped = re.escape(pattern).replace(r"\*", ".*")
-    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^./]+)", escaped))

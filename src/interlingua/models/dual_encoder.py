@@ -29,10 +29,12 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from interlingua import ranks
 from interlingua.batch import Batch, Media
 from interlingua.config import NamedConfig
 from interlingua.errors import ConfigError, DataError
 from interlingua.models.frozen_towers import FrozenTowers
+from interlingua.models.stage_settings import enter_stage
 from interlingua.models.tower_use import TowerUse
 from interlingua.tokens import Tokens
 from interlingua.towers.tower import Preprocess, Tower
@@ -112,6 +114,8 @@ class DualEncoder(nn.Module):
         self.towers = nn.ModuleDict(
             {name: use.build() for name, use in config.towers.items() if not use.frozen}
         )
+        for tower in self.towers.values():
+            tower.pooled_only = True  # type: ignore[assignment]
         self.frozen_towers = FrozenTowers(
             {name: (use.tower, use.weights) for name, use in config.towers.items() if use.frozen}
         )
@@ -146,21 +150,38 @@ class DualEncoder(nn.Module):
             batch: ``media`` by view; cached tower outputs in ``tokens``, or ``values``.
             needs: only ``vectors`` is known.
         """
-        outputs = DualEncoderOutputs(scale=self.log_scale.exp(), bias=self.bias)
+        # A copy: DDP can't find the use of a parameter that is an output itself.
+        bias = None if self.bias is None else self.bias.clone()
+        outputs = DualEncoderOutputs(scale=self.log_scale.exp(), bias=bias)
         for view, media in batch.media.items():
             if len(media):
                 outputs.vectors[view] = self.embed_media(view, media)
-                outputs.owner[view] = media.owner
+            elif ranks.world_size() > 1:  # what one rank runs, all must run
+                outputs.vectors[view] = self.embed_media(view, media.stand_in())[:0]
+            else:
+                continue
+            outputs.owner[view] = media.owner
         return outputs
 
     def embed_media(self, view: str, media: Media) -> Tensor:
         """[M, D] unit vectors of media of one view, normalised in fp32."""
+        pooled = self.pooled(view, media)
+        projection = self.projections[self.config.views[view]]
+        return functional.normalize(projection(pooled).float(), dim=1)
+
+    def pooled_width(self, view: str) -> int:
+        """P of the tower of a view."""
+        self._check(view)
+        return self.tower_shape(self.config.views[view]).pooled_width
+
+    def pooled(self, view: str, media: Media) -> Tensor:
+        """[M, P] what the tower gives before its projection."""
         self._check(view)
         tower = self.config.views[view]
         tokens = media.tokens if media.tokens is not None else self._encode(tower, media)
         if tokens.pooled is None:
             raise DataError(f"The tower {tower!r} gives no pooled vectors.")
-        return functional.normalize(self.projections[tower](tokens.pooled).float(), dim=1)
+        return tokens.pooled
 
     def after_step(self, step: int) -> None:
         """Keep the inverse temperature in its range; the loop calls it after each update."""
@@ -176,21 +197,7 @@ class DualEncoder(nn.Module):
         Raises:
             ConfigError: a tower that is not trained here, or that has no such setting.
         """
-        unknown = sorted(set(settings) - set(self.towers))
-        if unknown:
-            raise ConfigError(
-                f"A stage gives settings to {', '.join(unknown)}, which is not trained here.",
-                where="stages.model",
-                next_step=f"Trained towers: {', '.join(self.towers) or 'none'}.",
-            )
-        for name, tower in self.towers.items():
-            enter = getattr(tower, "enter_stage", None)
-            if enter is not None:
-                enter(**settings.get(name, {}))
-            elif settings.get(name):
-                raise ConfigError(
-                    f"The tower {name!r} has no settings of a stage.", where="stages.model"
-                )
+        enter_stage(dict(self.towers.items()), settings)
 
     def for_inference(self, precision: torch.dtype) -> DualEncoder:
         """A model for embedding: towers folded and cast, projections in fp32."""

