@@ -1,4 +1,4 @@
-"""``interlingua data list|get|verify|show``: public data sets, fetched once, and your own."""
+"""``interlingua data list|get|verify|show|filter``: public data sets, and your own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from interlingua.cli import fetching
-from interlingua.cli.options import JsonOption
+from interlingua.cli.options import DeviceOption, JsonOption
 from interlingua.cli.output import answers, print_json, print_text
 
 if TYPE_CHECKING:
@@ -125,6 +125,74 @@ def show(
         print_json(facts)
     else:
         show_facts(facts)
+
+
+@app.command("filter")
+def filter_source(
+    source: Annotated[
+        str, typer.Argument(help="A name from the list, a folder, or a .csv, .tsv or .jsonl file.")
+    ],
+    names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter", metavar="NAME", help="A filter, in order; the usual rules if none is given."
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Such as size.min_side=64 or source.titles=raw."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="For page and JSON: SOURCE-filters here.")
+    ] = None,
+    examples: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Samples of each reason on the page.")
+    ] = 24,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Show what filters would take from a source and why; the source itself stays as it is.
+
+    The page has samples of each reason to look at. In training, filters are a setting of the
+    recipe (`data.filters`). Filters: size, exact_duplicates, near_duplicates, boilerplate,
+    shared_text, repeated_words (these six are the usual rules), text_length, rare_words,
+    random_thin, pair_score.
+
+    Examples:
+    ```
+    interlingua data filter clipart --set source.titles=raw
+    interlingua data filter my/pictures --filter size --set size.min_side=64 --out look
+    interlingua data filter captions.csv --filter text_length --filter shared_text
+    ```
+    """
+    from interlingua import data
+    from interlingua.cli import filters
+    from interlingua.cli.output import note
+    from interlingua.data.filters.chain import apply_filters, to_json
+    from interlingua.train.filtering import REMOVALS_FILE, write_record
+    from interlingua.train.pair_score import open_scorer
+
+    configs, options = filters.read_settings(names or [], settings or [])
+    with fetching.fetch_display() as progress:
+        if source in {entry.name for entry in data.catalogue()}:
+            data.get(source, progress=progress)
+    opened = data.open_source(source, **options)
+    steps = apply_filters(list(opened), configs, lambda run: open_scorer(run, (), device=device))
+    folder = out or Path(f"{Path(source).stem or 'source'}-filters")
+    write_record(steps, folder)
+    from interlingua.report.filters import filters_page
+
+    page = filters_page(
+        steps, folder / "filters.html", title=f"Filters of {opened.name}", examples=examples
+    )
+    if json:
+        print_json({**to_json(steps), "source": opened.name, "page": str(page)})
+    else:
+        filters.show_steps(steps, configs)
+        print_text(f"Look at it: {page}")
+        note(f"Every removal is in {folder / REMOVALS_FILE}.")
 
 
 def describe(source: Source) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from interlingua import data
 from interlingua.config import NamedConfig
@@ -52,11 +52,14 @@ class Clipart(ListSource):
 
         Attributes:
             root: the folder that holds ``png`` and ``svg``; fetched if not given.
+            titles: ``cleaned`` gives all words, weighted; ``raw`` the title alone, as it stands
+                there with all its noise (for filters to work on).
         """
 
         folder: ClassVar[str] = "data"
         name: str = "clipart"
         root: Path | None = None
+        titles: Literal["cleaned", "raw"] = "cleaned"
 
     def __init__(self, config: Clipart.Config):
         root = config.root or data.get("clipart") / CLIPART_FOLDER
@@ -70,6 +73,7 @@ class Clipart(ListSource):
         words, unread = read_all(root / "svg")
         titles = Counter(_title(item).lower() for item in words.values())
         descriptions = Counter(item.description for item in words.values())
+        raw = config.titles == "raw"
         samples, problems = [], [Problem(reason, f"svg/{name}") for name, reason in unread]
         for stem in pictures:
             item = words.get(stem, SvgWords())
@@ -77,7 +81,10 @@ class Clipart(ListSource):
             if not texts:
                 problems.append(Problem("no words", f"png/{stem}.png"))
                 continue
-            samples.append(_sample(root, stem, texts))
+            if raw and not item.title:
+                problems.append(Problem("no title", f"png/{stem}.png"))
+                continue
+            samples.append(_sample(root, stem, texts, item.title if raw else ""))
         super().__init__("clipart", samples, problems)
 
 
@@ -91,8 +98,10 @@ def _pictures(folder: Path) -> list[str]:
     return found
 
 
-def _sample(root: Path, stem: str, texts: dict[str, float]) -> Sample:
+def _sample(root: Path, stem: str, texts: dict[str, float], raw_title: str) -> Sample:
+    """With all its texts, or with ``raw_title`` alone where that is not empty."""
     alternatives = tuple(Text(text) for text in texts)
+    words = Text(raw_title) if raw_title else OneOf(alternatives, tuple(texts.values()))
     image = Image(FileContent(root / "png" / f"{stem}.png"))
     meta = Meta(
         source="clipart",
@@ -100,7 +109,7 @@ def _sample(root: Path, stem: str, texts: dict[str, float]) -> Sample:
         licence="public domain",
         name=max(texts, key=texts.__getitem__).lower(),
     )
-    return Sample(stem, (image, OneOf(alternatives, tuple(texts.values()))), meta=meta)
+    return Sample(stem, (image, words), meta=meta)
 
 
 def _texts(
