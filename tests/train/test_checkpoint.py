@@ -156,10 +156,10 @@ def test_a_renamed_step_is_refused(store: CheckpointStore) -> None:
 
 
 def test_a_later_format_is_refused(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interlingua.train.checkpoint.FORMAT_VERSION", 2)
+    monkeypatch.setattr("interlingua.train.checkpoint.FORMAT_VERSION", 3)
     store.save(30, tensors_of(30), {})
     monkeypatch.undo()
-    with pytest.raises(CheckpointError, match="format version 2"):
+    with pytest.raises(CheckpointError, match="format version 3"):
         store.load(30)
 
 
@@ -206,3 +206,13 @@ def test_old_steps_stay_when_the_new_one_can_not_be_read_back(
 def test_nothing_is_pickled(store: CheckpointStore) -> None:
     names = {path.suffix for path in store.folder.rglob("*") if path.is_file()}
     assert names == {".safetensors", ".json"}
+
+
+def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
+    golden = Path(__file__).parent / "golden" / "checkpoint-2" / "step-00000002"
+    for name in ("model-00002-of-00002.safetensors", "model.index.json"):
+        step = tmp_path / name / golden.name
+        shutil.copytree(golden, step)
+        assert problem_of(step) is None
+        damage(step / name, "flipped")
+        assert name in (problem_of(step) or "")

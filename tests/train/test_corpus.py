@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from interlingua.config import NamedConfig
+from interlingua.config import NamedConfig, validate
 from interlingua.content import FileContent
 from interlingua.data.source import ListSource, Problem
-from interlingua.errors import DataError
+from interlingua.errors import ConfigError, DataError
 from interlingua.sample import Audio, Image, Meta, Sample, Text
 from interlingua.train.corpus import Corpus, open_corpus
 from interlingua.train.recipe import DataConfig
@@ -164,3 +164,59 @@ def test_notes_tell_what_was_opened(world: Any) -> None:
     notes: list[str] = []
     open_corpus(DataConfig(sources=({"source": world.source()},)), notes.append)
     assert notes[0] == "things: 24 samples"
+
+
+def filtered(world: Any, *filters: dict[str, Any], **options: Any) -> Corpus:
+    """The tiny world with twelve things once more, as pictures and words of another source."""
+    sources = ({"source": world.source()}, {"source": world.source(called="more", last=12)})
+    return open_corpus(DataConfig(sources=sources, split=SPLIT, filters=filters), **options)
+
+
+def test_filters_touch_training_samples_alone(world: Any) -> None:
+    plain = filtered(world)
+    corpus = filtered(world, {"name": "text_length", "min_words": 2}, {"name": "exact_duplicates"})
+    assert keys(corpus.held_out) == keys(plain.held_out)
+    assert corpus.held_out == plain.held_out and corpus.removed == plain.removed
+    assert all(len(s.alternatives("text")) == 2 for s in corpus.held_out)
+    assert all(len(s.alternatives("text")) == 1 for s in corpus.train)
+    # what "more" repeats of "things" goes; twins of held-out things left with the split
+    assert {sample.meta.source for sample in corpus.train} == {"things"}
+    twins = sum(sample.meta.source == "more" for sample in plain.train)
+    assert [(step.name, step.removed, step.removed_texts) for step in corpus.filtered] == [
+        ("text_length", 0, len(plain.train)),
+        ("exact_duplicates", twins, twins),
+    ]
+    assert corpus.identity != plain.identity
+    assert corpus.repeats == [1.0] * len(corpus.train)
+
+
+def test_a_filter_for_one_source(world: Any) -> None:
+    corpus = filtered(world, {"name": "random_thin", "number": 3, "sources": ["more"]})
+    kept = [sample.meta.source for sample in corpus.train]
+    assert kept.count("more") == 3
+    assert kept.count("things") == 18
+
+
+def test_filters_are_told_in_notes(world: Any) -> None:
+    notes: list[str] = []
+    filtered(world, {"name": "random_thin", "number": 5}, note=notes.append)
+    assert notes[-1].startswith("filter random_thin: ") and "(by chance " in notes[-1]
+
+
+def test_a_filter_for_no_source_is_said(world: Any) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'things'"):
+        filtered(world, {"name": "random_thin", "number": 5, "sources": ["thing"]})
+
+
+def test_filters_that_take_everything_are_said(world: Any) -> None:
+    with pytest.raises(DataError, match="The filters took all of the"):
+        filtered(world, {"name": "size", "min_side": 900})
+
+
+def test_an_unknown_filter_names_the_nearest() -> None:
+    plain = {"sources": [{"source": {"name": "stamps"}}], "filters": [{"name": "sizes"}]}
+    with pytest.raises(ConfigError, match="did you mean 'size'"):
+        validate(DataConfig, plain, "test")
+    plain["filters"] = [{"name": "size", "min_width": 3}]
+    with pytest.raises(ConfigError, match=r"unknown key 'filters\.0\.min_width'"):
+        validate(DataConfig, plain, "test")

@@ -23,6 +23,20 @@ def test_checkpoint_1() -> None:
     assert checkpoint.tensors["optimizer"]["weight:exp_avg"].tolist() == [[0.25] * 3] * 2
 
 
+def test_checkpoint_2() -> None:
+    """Written by two processes: shards, and an index of which rows are where."""
+    checkpoint = load_newest(GOLDEN / "checkpoint-2" / "step-00000002")
+    assert checkpoint.state == {"third": 1 / 3, "processes": 2}
+    model = checkpoint.tensors["model"]
+    assert model.keys() == {"weight", "one", "scale", "half"}
+    assert torch.equal(model["weight"], torch.arange(6.0).reshape(3, 2))
+    assert torch.equal(model["half"], torch.tensor([1.5, -2], dtype=torch.bfloat16))
+    assert model["one"].tolist() == [7.0]
+    assert model["scale"].item() == 1.5
+    randoms = [checkpoint.tensors[f"random-0000{n}-of-00002"]["torch"].tolist() for n in (1, 2)]
+    assert randoms == [[0], [1]]
+
+
 def test_features_1(tmp_path: Path) -> None:
     shutil.copytree(GOLDEN / "features-1", tmp_path / "features")
     folder = ChunkFolder(tmp_path / "features")

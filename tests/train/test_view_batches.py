@@ -10,6 +10,7 @@ import torch
 
 from interlingua.batch import Batch
 from interlingua.content import FileContent
+from interlingua.data.augment import Augment
 from interlingua.data.errors_log import SkipLog
 from interlingua.errors import DataError
 from interlingua.sample import Audio, Image, Label, Meta, OneOf, Sample, Text
@@ -159,11 +160,11 @@ def test_equal_texts_have_equal_ids_cached_or_not(world: Any) -> None:
         assert ids[1] == ids[3] and len(set(ids)) == 3 and min(ids) >= 0
 
 
-def pictures(world: Any, names: tuple[str, ...]) -> ViewBatches:
+def pictures(world: Any, names: tuple[str, ...], **options: Any) -> ViewBatches:
     samples = [Sample(n, (Image(FileContent(world.things / f"{n}.png")),)) for n in names]
     _, table = collect_parts(samples, "image")
     table.preprocess = ImagePreprocess(size=16, fit="pad")
-    return ViewBatches(samples, {"image": table}, SkipLog())
+    return ViewBatches(samples, {"image": table}, **{"skip_log": SkipLog(), **options})
 
 
 def test_values_of_a_trained_tower_are_decoded_without_damaged_ones(world: Any) -> None:
@@ -183,14 +184,76 @@ def test_a_batch_of_nothing_but_damage_is_an_empty_view(world: Any) -> None:
 
 
 def test_damage_is_written_down_and_too_much_of_it_stops(world: Any, tmp_path: Path) -> None:
-    make = pictures(world, ("dog", "broken"))
-    make._skip_log = SkipLog(tmp_path / "skipped.jsonl", max_run=5)
+    log = SkipLog(tmp_path / "skipped.jsonl", max_run=5)
+    make = pictures(world, ("dog", "broken"), skip_log=log)
     for _ in range(4):
         make([0, 1], np.random.default_rng(0))
-    assert make._skip_log.counts == {"damaged": 4} and make._skip_log.good_count == 4
+    assert log.counts == {"damaged": 4} and log.good_count == 4
     assert "broken.png" in (tmp_path / "skipped.jsonl").read_text()
     with pytest.raises(DataError, match="5 samples in a row can't be read"):
         make([1] * 5, np.random.default_rng(0))
+
+
+AUGMENT = Augment(crop_area=(0.4, 0.9), brightness=0.2)
+
+
+def test_augmented_batches_come_again_by_their_generator(world: Any) -> None:
+    make = pictures(world, ("dog", "cat", "owl"), augment=AUGMENT)
+    first, again, other = (
+        make([0, 1, 2], np.random.default_rng(seed)).media["image"].values for seed in (3, 3, 4)
+    )
+    assert first.shape == (3, 3, 16, 16) and first.dtype == torch.uint8
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    plain = pictures(world, ("dog", "cat", "owl"))([0, 1, 2], np.random.default_rng(3))
+    assert not torch.equal(first, plain.media["image"].values)
+
+
+def test_which_alternative_is_drawn_does_not_depend_on_augmentation(world: Any) -> None:
+    files = tuple(Image(FileContent(world.things / f"{n}.png")) for n in ("dog", "cat"))
+    texts = (Text("a dog"), Text("a cat"), Text("an owl"))
+    samples = [Sample(str(n), (OneOf(texts), OneOf(files))) for n in range(20)]
+    found = []
+    for augment in (None, AUGMENT):
+        tables = {}
+        for view in ("text", "image"):  # the drawing of a view comes before its own changes
+            _, tables[view] = collect_parts(samples, view)
+        tables["text"].preprocess = TextPreprocess(tokenizer=str(world.folder / "tokenizer.json"))
+        tables["image"].preprocess = ImagePreprocess(size=16, fit="pad")
+        make = ViewBatches(samples, tables, augment=augment)
+        found.append(make(range(20), np.random.default_rng(0)))
+    assert torch.equal(found[0].text_id, found[1].text_id)
+
+
+def test_a_stage_may_ask_for_another_size(world: Any) -> None:
+    make = pictures(world, ("dog", "cat"), augment=AUGMENT)
+    for size in (16, 24, 16):
+        make.tables["image"].preprocess = ImagePreprocess(size=size, fit="pad")
+        values = make([0, 1], np.random.default_rng(0)).media["image"].values
+        assert values.shape == (2, 3, size, size)
+
+
+def test_tokens_are_left_out_where_that_is_wanted(world: Any) -> None:
+    samples = [Sample(str(n), (Text("a dog of a cat of a hen"),)) for n in range(30)]
+    _, table = collect_parts(samples, "text")
+    table.preprocess = TextPreprocess(tokenizer=str(world.folder / "tokenizer.json"))
+    make = ViewBatches(samples, {"text": table}, augment=Augment(token_dropout=0.5))
+    lengths = make(range(30), np.random.default_rng(0)).media["text"].mask.sum(1)
+    assert 3 <= int(lengths.min()) < int(lengths.max()) <= 8 and len(lengths.unique()) > 2
+
+
+def test_labels_come_with_the_batch(world: Any) -> None:
+    samples = [
+        Sample(name, (Text("a cat"),), meta=Meta(group=group))
+        for name, group in (("a", "animals/cats"), ("b", "town"), ("c", "things"))
+    ]
+    _, table = collect_parts(samples, "text")
+    make = ViewBatches(samples, {"text": cached(table)}, classes=("town", "animals"))
+    batch = make([2, 1, 0], np.random.default_rng(0))
+    assert batch.labels.tolist() == [-1, 0, 1]
+    assert batch.to("cpu").labels.tolist() == [-1, 0, 1]
+    assert batches_of(samples)([0], np.random.default_rng(0)).labels is None
+    with pytest.raises(DataError, match="samples of 1 of the 2 classes"):
+        ViewBatches(samples, {"text": cached(table)}, classes=("town", "sea"))
 
 
 def test_texts_are_padded_to_the_longest(world: Any) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlingua.cli import processes as many_processes
 from interlingua.cli import recipes
 from interlingua.cli.demo import finish
 from interlingua.cli.output import note, print_text
@@ -39,6 +40,15 @@ def train(
             metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps; the recipe's own if none."
         ),
     ] = None,
+    processes: Annotated[
+        int,
+        typer.Option(
+            "--processes",
+            metavar="N",
+            min=1,
+            help="So many processes on this machine, by torchrun.",
+        ),
+    ] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print the recipe, train nothing.")
     ] = False,
@@ -52,8 +62,13 @@ def train(
     interlingua train demo
     interlingua train demo seed=2 stages.0.learning_rate=5e-4 --out runs/seed2
     interlingua train --resume runs/seed2
+    interlingua train clip --processes 2
     ```
     """
+    if processes > 1 and not dry_run:
+        many_processes.start(
+            processes, _arguments(recipe, overrides, out, resume, tiny=tiny, device=device)
+        )
     if resume is not None:
         folder: Path | None = resume_training(resume, recipe, overrides, out, tiny, dry_run, device)
     elif recipe is None:
@@ -74,7 +89,7 @@ def train(
 def start_training(
     recipe: Recipe, out: Path | None, device: str | None, *, dry_run: bool
 ) -> Path | None:
-    """Train from the beginning; None after a dry run.
+    """Train from the beginning; None after a dry run, and where another process finishes.
 
     Raises:
         ConfigError: the folder already holds a run, or the device is absent.
@@ -83,22 +98,28 @@ def start_training(
     from interlingua.train.recipe import to_yaml
 
     folder = out or RUNS / recipe.name
-    if folder.exists() and any(folder.iterdir()):
-        raise ConfigError(
-            "This folder already holds something.",
-            where=str(folder),
-            next_step=f"Give another --out, or go on with --resume {folder}.",
-        )
     chosen = device or recipe.device
-    pick_device(chosen)
+    where = pick_device(chosen)
     if dry_run:
+        _check_empty(folder)
         print_text(to_yaml(recipe).rstrip())
         note(f"Nothing was trained. The run would go to {folder}.")
         return None
+    from interlingua.train.distributed import started
     from interlingua.train.log import display_for
-    from interlingua.train.session import train_recipe
+    from interlingua.train.session import resume_run, train_recipe
 
-    finish(train_recipe(recipe, folder, device=chosen, display=display_for()))
+    with started(where, recipe.timeout_seconds) as processes:
+        if many_processes.was_restarted() and (folder / "recipe.yaml").exists():
+            session = resume_run(folder, device=chosen, display=display_for())
+        else:
+            with processes.main_first("folder"):
+                if processes.is_main:
+                    _check_empty(folder)
+            session = train_recipe(recipe, folder, device=chosen, display=display_for())
+        if not processes.is_main:
+            return None
+        finish(session)
     return folder
 
 
@@ -110,8 +131,8 @@ def resume_training(
     tiny: bool,
     dry_run: bool,
     device: str | None,
-) -> Path:
-    """Go on with a run.
+) -> Path | None:
+    """Go on with a run; None where another process finishes it.
 
     Raises:
         ConfigError: something on the command line would make it another run.
@@ -122,8 +143,40 @@ def resume_training(
             where=str(folder),
             next_step=f"interlingua train --resume {folder}, with no more than --device.",
         )
+    from interlingua.device import pick_device
+    from interlingua.train.distributed import started
     from interlingua.train.log import display_for
-    from interlingua.train.session import resume_run
+    from interlingua.train.session import recipe_of, resume_run
 
-    finish(resume_run(folder, device=device, display=display_for()))
+    kept = recipe_of(folder)
+    with started(pick_device(device or kept.device), kept.timeout_seconds) as processes:
+        session = resume_run(folder, device=device, display=display_for())
+        if not processes.is_main:
+            return None
+        finish(session)
     return folder
+
+
+def _check_empty(folder: Path) -> None:
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigError(
+            "This folder already holds something.",
+            where=str(folder),
+            next_step=f"Give another --out, or go on with --resume {folder}.",
+        )
+
+
+def _arguments(
+    recipe: str | None,
+    overrides: list[str] | None,
+    out: Path | None,
+    resume: Path | None,
+    *,
+    tiny: bool,
+    device: str | None,
+) -> list[str]:
+    """The command line of each of several processes."""
+    named = (("--out", out), ("--resume", resume), ("--device", device))
+    options = [word for name, value in named if value is not None for word in (name, str(value))]
+    given = [*([recipe] if recipe else []), *(overrides or [])]
+    return ["train", *given, *options, *(["--tiny"] if tiny else [])]

@@ -4,6 +4,8 @@
 (sizes, SHA-256, format version, and its own checksum). Which step is the newest is
 computed, not stored. A damaged step is passed over with a warning; an old one is
 removed only after the new one has been read back. No pickle is written or read.
+Many processes write one step together, each its own shards (``tensor_files``); any other
+number of processes reads it.
 """
 
 from __future__ import annotations
@@ -18,15 +20,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
+import safetensors
 from safetensors import SafetensorError
 from torch import Tensor
 
 from interlingua.errors import CheckpointError
-from interlingua.train import durable
+from interlingua.train import durable, tensor_files
+from interlingua.train.processes import ALONE, Processes
+from interlingua.train.shared_save import Announcement, write_together
 
 FORMAT = "interlingua-checkpoint"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had no shards
 _STEP_NAME = re.compile(r"step-(\d{8,})")
 
 log = logging.getLogger(__name__)
@@ -39,8 +43,8 @@ class Checkpoint:
     Attributes:
         step: the number of optimizer steps done.
         state: the plain data of ``state.json``.
-        tensors: by file (``model``, ``optimizer``, ``random``), then by name.
-        digests: SHA-256 by file; ``digests["model"]`` names the weights.
+        tensors: by group (``model``, ``ema``, ``optimizer``, ``random``), then by name; whole.
+        digests: SHA-256 by group; ``digests["model"]`` names the weights.
         passed_over: what was wrong with newer steps, if any.
     """
 
@@ -77,7 +81,11 @@ class CheckpointStore:
         return sorted(int(match[1]) for match in matches if match)
 
     def save(
-        self, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]
+        self,
+        step: int,
+        tensors: Mapping[str, Mapping[str, Tensor]],
+        state: Mapping[str, Any],
+        processes: Processes = ALONE,
     ) -> Path:
         """Write a step, read it back, and only then remove the oldest ones.
 
@@ -85,11 +93,32 @@ class CheckpointStore:
             step: the number of optimizer steps done; a good step of that number is left as it is.
             tensors: by file name without ending, then by tensor name.
             state: plain data for ``state.json``.
+            processes: each writes what it holds; all of them must call this.
 
         Raises:
             CheckpointError: what was written can't be read back.
             OSError: the disk is full, or the folder can't be written; older steps are untouched.
         """
+        announcement = Announcement(processes)
+        if not processes.is_main:
+            announcement.help(tensors)
+            return self.path(step)
+        try:
+            path = self._save(step, tensors, state, processes, announcement)
+        except (OSError, CheckpointError) as error:
+            announcement.end(error)
+            raise
+        announcement.end()
+        return path
+
+    def _save(
+        self,
+        step: int,
+        tensors: Mapping[str, Mapping[str, Tensor]],
+        state: Mapping[str, Any],
+        processes: Processes,
+        announcement: Announcement,
+    ) -> Path:
         path = self.path(step)
         self.folder.mkdir(parents=True, exist_ok=True)
         durable.remove_leftovers(self.folder)
@@ -98,14 +127,11 @@ class CheckpointStore:
                 return path
             self.set_aside(step)
         with durable.new_folder(path) as temporary:
-            files = {}
-            for name, group in tensors.items():
-                data = safetensors.torch.save(
-                    {key: tensor.detach().cpu().contiguous() for key, tensor in group.items()},
-                    metadata={"format": "pt"},
-                )
-                files[f"{name}.safetensors"] = _write(temporary / f"{name}.safetensors", data)
-            files["state.json"] = _write(temporary / "state.json", durable.to_json(state))
+            announcement.folder(temporary)
+            files = write_together(temporary, tensors, processes)
+            data = durable.to_json(state)
+            digest = durable.write_file(temporary / "state.json", data)
+            files["state.json"] = {"sha256": digest, "size": len(data)}
             durable.write_file(temporary / "manifest.json", _manifest(step, files))
         if problem := problem_of(path):
             raise CheckpointError(
@@ -192,17 +218,11 @@ def load_step(path: Path) -> Checkpoint:
             next_step="Leave the step out, and the newest good one is taken.",
         )
     manifest = json.loads((path / "manifest.json").read_bytes())
-    names = [name for name in manifest["files"] if name.endswith(".safetensors")]
     return Checkpoint(
         step=manifest["step"],
         state=json.loads((path / "state.json").read_bytes()),
-        tensors={
-            name.removesuffix(".safetensors"): safetensors.torch.load_file(path / name)
-            for name in names
-        },
-        digests={
-            name.removesuffix(".safetensors"): manifest["files"][name]["sha256"] for name in names
-        },
+        tensors=tensor_files.read(path, list(manifest["files"])),
+        digests=tensor_files.digests(manifest["files"]),
     )
 
 
@@ -238,10 +258,6 @@ def problem_of(path: Path) -> str | None:
         except (OSError, SafetensorError):
             return f"{name} can't be read"
     return None
-
-
-def _write(path: Path, data: bytes) -> dict[str, Any]:
-    return {"sha256": durable.write_file(path, data), "size": len(data)}
 
 
 def _manifest(step: int, files: Mapping[str, Any]) -> bytes:

@@ -2,30 +2,40 @@
 
 A step: batches from the stream, one forward through ``model(batch, needs=...)``, the
 objectives, backward, clipping, the guard against non-finite numbers, AdamW, the model's
-own ``after_step``. Everything that decides the next step is in the checkpoint, so a run
-that was killed and resumed ends with the same bits as one that was not.
+own ``after_step``, the moving average. Everything that decides the next step is in the
+checkpoint, so a run that was killed and resumed ends with the same bits as one that was not.
+In many processes each does the same steps on its share of every batch.
 """
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
-from interlingua.errors import CheckpointError, TrainingError
-from interlingua.train import durable, optim, random_state, run_state
+from interlingua.errors import TrainingError
+from interlingua.train import durable, optim, random_state, saving
+from interlingua.train.compiling import compile_in_place
+from interlingua.train.distributed import present
+from interlingua.train.ema import Average
 from interlingua.train.interrupt import Interrupt
 from interlingua.train.log import Display, Silent
-from interlingua.train.memory import memory_explained, peak_memory
-from interlingua.train.run_folder import RunFolder, append_line, forget_after
+from interlingua.train.memory import memory_explained
+from interlingua.train.parallel import Kind, Parallel, parallel_for
+from interlingua.train.processes import Processes
+from interlingua.train.records import Records
+from interlingua.train.run_folder import RunFolder
 from interlingua.train.run_state import FitResult, Progress
-from interlingua.train.stages import Stage, learning_rate
+from interlingua.train.stages import Stage, give_settings, learning_rate
 from interlingua.train.step import Objectives, Outcome, Stepper
 from interlingua.train.stream import Stream
+from interlingua.train.target_counts import mean_parts
 
 Evaluate = Callable[[nn.Module], Mapping[str, Any]]
 
@@ -43,81 +53,112 @@ def fit(
     resume: bool = False,
     display: Display | None = None,
     max_skipped_in_a_row: int = 10,
+    distributed: Kind = "ddp",
+    compile_blocks: bool = False,
 ) -> FitResult:
     """Train through all stages.
 
     Args:
-        model: called as ``model(batch, needs={...})``; may have ``after_step(step)``.
+        model: called as ``model(batch, needs={...})``; may have ``after_step(step)`` and
+            ``enter_stage(settings)``. It ends with the averaged weights where the last stage
+            keeps an average; under FSDP2 it stays cut over the processes.
         objectives: by name: the loss and its weight.
         stages: one after another, with a fresh optimizer each.
-        stream_for: the batches of a stage, from their beginning.
-        run: where checkpoints and metrics go.
+        stream_for: the batches of a stage, from their beginning; this process' shares of them.
+        run: where checkpoints and metrics go; all processes must see one folder.
         device: where the model and the batches are moved.
         precision: bf16 runs the forward under autocast.
-        evaluate: figures of the model, called every ``evaluate_every`` steps and at the end.
+        evaluate: figures of the model, called every ``evaluate_every`` steps and at the end, in
+            the main process.
         resume: go on from the newest good checkpoint (from the beginning where there is none
             yet); False needs a folder without one.
-        display: is told of the progress.
+        display: is told of the progress, in the main process.
         max_skipped_in_a_row: non-finite steps after which the run stops.
+        distributed: how several processes share the model.
+        compile_blocks: compile the towers' blocks in place.
 
     Raises:
-        TrainingError: nothing but non-finite numbers, or the folder is in use.
+        TrainingError: nothing but non-finite numbers, the folder is in use, or another
+            process is gone.
         CheckpointError: every checkpoint is damaged, or one can't be written.
         ConfigError: a stage names parameters that don't exist.
     """
-    with run.locked(), durable.room_explained(run.path):
+    processes = present()
+    chosen = torch.device(device)
+    with ExitStack() as stack:
+        stack.enter_context(processes.explained())
+        if processes.is_main:
+            stack.enter_context(run.locked())
+        stack.enter_context(durable.room_explained(run.path))
+        parallel = parallel_for(distributed, processes, precision, chosen)
+        shown = (display if processes.is_main else None) or Silent()
         training = Training(
-            model, objectives, stages, stream_for, run, torch.device(device), precision,
-            evaluate, display or Silent(), max_skipped_in_a_row,
+            model, stages, stream_for, run, chosen, evaluate, max_skipped_in_a_row,
+            processes, parallel, Stepper(objectives, parallel, processes, chosen, precision),
+            Records(run, shown, chosen, silent=not processes.is_main),
         )  # fmt: skip
-        training.begin(resume)
+        stack.callback(training.close)
+        training.begin(resume, compile_blocks)
         return training.run_to_end()
 
 
 @dataclass(slots=True)
 class Training:
-    """One run in one process; made by ``fit``."""
+    """One run in this process; made by ``fit``."""
 
     model: nn.Module
-    objectives: Objectives
     stages: Sequence[Stage]
     stream_for: Callable[[Stage], Stream]
     run: RunFolder
     device: torch.device
-    precision: torch.dtype
     evaluate: Evaluate | None
-    display: Display
     max_skipped_in_a_row: int
+    processes: Processes
+    parallel: Parallel
+    stepper: Stepper
+    records: Records
     progress: Progress = field(default_factory=Progress)
     interrupt: Interrupt = field(default_factory=Interrupt)
-    _optimizer: torch.optim.Optimizer = field(init=False)
-    _stream: Stream = field(init=False)
-    _stepper: Stepper = field(init=False)
-    _logged: tuple[float, int] = (0.0, 0)  # time and samples since the last row
+    average: Average | None = None
+    optimizer: torch.optim.Optimizer = field(init=False)
+    stream: Stream | None = None
+    _stop_of_all: int | None = None
 
-    def begin(self, resume: bool) -> None:
+    def begin(self, resume: bool, compile_blocks: bool) -> None:
         """Take the position of the newest good checkpoint, or the beginning."""
         self.model.to(self.device)
-        self._stepper = Stepper(self.model, self.objectives, self.device, self.precision)
-        if resume:
-            self._resume()
-            return
-        if self.run.checkpoints.steps():
+        if compile_blocks:
+            compile_in_place(self.model, self.device)
+        self.parallel.place(self.model)
+        if self.processes.many and not self.processes.is_main:  # other dropout in each process
+            random_state.seed_all(torch.initial_seed() + self.processes.rank)
+        steps = self.processes.from_main(self.run.checkpoints.steps())
+        if steps and not resume:
             raise TrainingError(
                 "This folder already holds a run.",
                 where=str(self.run.path),
                 next_step=f"Go on with --resume {self.run.path}, or give another --out.",
             )
-        self._begin_new()
+        if resume and steps:
+            saving.resume(self)
+            return
+        if resume:
+            self.records.note("The run was stopped before its first checkpoint: it begins again.")
+        self.records.begin()
+        self.enter_stage(0)
 
     def run_to_end(self) -> FitResult:
         """Train until the last stage is done or a signal comes."""
-        self.display.start(sum(stage.steps for stage in self.stages), self.progress.step)
+        display = self.records.display
+        display.start(sum(stage.steps for stage in self.stages), self.progress.step)
         try:
             with self.interrupt.watching():
                 finished = self._run_stages()
         finally:
-            self.display.stop()
+            display.stop()
+        if finished and self.average is not None:
+            self.average.give_to(self.model)
+        give_settings(self.model, {})
         return FitResult(
             step=self.progress.step,
             finished=finished,
@@ -126,6 +167,32 @@ class Training:
             figures=self.progress.figures,
             seconds=self.progress.seconds,
         )
+
+    def enter_stage(self, number: int, done: int = 0) -> None:
+        """Begin a stage: its settings, its optimizer, its stream, its average.
+
+        Args:
+            number: of the stage.
+            done: how many of its steps are done already, in a run that is resumed.
+        """
+        stage = self.stages[number]
+        self.close()
+        self.progress.stage, self.progress.step_in_stage = number, done
+        give_settings(self.model, stage.model)
+        self.optimizer = optim.prepare(self.model, stage)
+        self.stepper.called = self.parallel.for_stage(self.model)
+        self.average = Average(self.model, stage.ema) if stage.ema else None
+        self.stream = self.stream_for(stage)
+        expect = getattr(self.stream, "expect", None)
+        if expect is not None:
+            expect((stage.steps - done) * stage.accumulate)
+        self.records.restart_clock()
+
+    def close(self) -> None:
+        """End what the stage's stream does beside the steps."""
+        close = getattr(self.stream, "close", None)
+        if close is not None:
+            close()
 
     def _run_stages(self) -> bool:
         while True:
@@ -137,148 +204,96 @@ class Training:
                 done = self.progress.step_in_stage == stage.steps
                 if done or _due(stage.evaluate_every, self.progress.step_in_stage):
                     self._evaluate(stage, last=done)
-                stop = self.interrupt.signal is not None
+                # In many processes a signal counts once all have heard of it, in the next step.
+                came = self._stop_of_all if self.processes.many else self.interrupt.signal
+                stop = came is not None
                 if stop or done or _due(stage.checkpoint_every, self.progress.step_in_stage):
-                    self._save(must_work=stop or done)
+                    saving.save(self, must_work=stop or done)
                 if stop and not (done and stage is self.stages[-1]):
+                    self.interrupt.signal = came
                     return False
             if self.progress.stage + 1 == len(self.stages):
                 return True
-            self._enter_stage(self.progress.stage + 1)
-
-    def _begin_new(self) -> None:
-        for path in (self.run.metrics_path, self.run.errors_path):
-            path.unlink(missing_ok=True)
-        self._enter_stage(0)
-
-    def _enter_stage(self, number: int) -> None:
-        self.progress.stage = number
-        self.progress.step_in_stage = 0
-        self._optimizer = optim.prepare(self.model, self.stages[number])
-        self._stream = self.stream_for(self.stages[number])
-        self._logged = (time.perf_counter(), 0)
+            self.enter_stage(self.progress.stage + 1)
 
     def _step(self, stage: Stage) -> None:
         """One optimizer step; a non-finite one changes no weight."""
+        assert self.stream is not None
         rate = learning_rate(stage, self.progress.step_in_stage)
-        optim.set_learning_rate(self._optimizer, rate)
+        optim.set_learning_rate(self.optimizer, rate)
         optim.training_mode(self.model)
         with memory_explained(stage, self.device):
-            outcome = self._stepper.gradients(self._stream, stage, self._optimizer)
+            outcome = self.stepper.gradients(
+                self.stream, stage, self.optimizer, self.progress.step + 1
+            )
+        samples = self._agree(outcome)
         self.progress.step += 1
         self.progress.step_in_stage += 1
         if outcome.finite:
-            self._optimizer.step()
-            after_step = getattr(self.model, "after_step", None)
-            if after_step is not None:
-                after_step(self.progress.step)
-            self.progress.skipped_in_a_row = 0
+            self._update()
         else:
             self._skip(outcome)
-        self._optimizer.zero_grad(set_to_none=True)
-        self._logged = (self._logged[0], self._logged[1] + len(outcome.keys))
-        self.display.advance(self.progress.step)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.records.step(self.progress.step, samples)
         position = self.progress.step_in_stage
         if position == stage.steps or _due(stage.log_every, position):
-            self._log(stage, outcome, rate)
+            parts = mean_parts(self.processes.gather(outcome.parts))
+            self.records.train(self.progress, stage, outcome.loss, parts, rate, outcome.grad_norm)
+
+    def _agree(self, outcome: Outcome) -> int:
+        """All take the same loss, skip the same steps, stop at the same one; gives all samples."""
+        if not self.processes.many:
+            return len(outcome.keys)
+        came = self.interrupt.signal
+        infinite = not outcome.finite
+        loss, bad, samples, ended, interrupted = self.processes.sum(
+            [outcome.loss, infinite, len(outcome.keys),
+             came == signal.SIGTERM, came == signal.SIGINT]
+        )  # fmt: skip
+        outcome.loss = loss if not bad else float("nan")
+        if ended or interrupted:
+            self._stop_of_all = signal.SIGTERM if ended else signal.SIGINT
+        return int(samples)
+
+    def _update(self) -> None:
+        self.optimizer.step()
+        after_step = getattr(self.model, "after_step", None)
+        if after_step is not None:
+            after_step(self.progress.step)
+        if self.average is not None:
+            self.average.update(self.model)
+        self.progress.skipped_in_a_row = 0
 
     def _skip(self, outcome: Outcome) -> None:
         self.progress.skipped_steps += 1
         self.progress.skipped_in_a_row += 1
-        what = outcome.figures
-        row = {"kind": "non_finite", "step": self.progress.step, "what": what}
-        append_line(self.run.errors_path, {**row, "keys": outcome.keys})
-        self.display.note(f"Step {self.progress.step} was skipped: {what}.")
+        keys = [key for own in self.processes.gather(outcome.keys) for key in own]
+        self.records.skipped(self.progress.step, outcome.figures, keys)
         if self.progress.skipped_in_a_row >= self.max_skipped_in_a_row:
             raise TrainingError(
-                f"{self.progress.skipped_in_a_row} steps in a row were not finite ({what}).",
+                f"{self.progress.skipped_in_a_row} steps in a row were not finite "
+                f"({outcome.figures}).",
                 where=f"{self.run.errors_path} names the samples",
                 next_step="Lower the learning rate, or look at these samples. "
                 "The weights of the last checkpoint are finite.",
             )
 
-    def _log(self, stage: Stage, outcome: Outcome, rate: float) -> None:
-        now = time.perf_counter()
-        since, samples = self._logged
-        self._logged = (now, 0)
-        row = {
-            "kind": "train",
-            "step": self.progress.step,
-            "stage": stage.name,
-            "loss": outcome.loss,
-            "parts": outcome.parts,
-            "learning_rate": rate,
-            "grad_norm": outcome.grad_norm,
-            "skipped_steps": self.progress.skipped_steps,
-            "rate": samples / max(now - since, 1e-9),
-            "seconds": self.progress.seconds,
-            "peak_memory": peak_memory(self.device),
-        }
-        append_line(self.run.metrics_path, row)
-        self.display.show(row)
-
     def _evaluate(self, stage: Stage, *, last: bool) -> None:
         if self.evaluate is None:
             return
         self.model.eval()
-        with random_state.undisturbed(), torch.no_grad():
-            self.progress.figures = dict(self.evaluate(self.model))
-        row = {
-            "kind": "evaluation",
-            "step": self.progress.step,
-            "stage": stage.name,
-            "last": last,
-            "figures": self.progress.figures,
-        }
-        append_line(self.run.metrics_path, row)
-        self.display.show(row)
-        self._logged = (time.perf_counter(), 0)
-
-    def _save(self, *, must_work: bool) -> None:
-        """Write a checkpoint; a full disk stops the run only where nothing comes after."""
-        if bad := run_state.not_finite(self.model):
-            raise TrainingError(
-                f"Weights are not finite any more ({bad}); they are not saved.",
-                where=f"step {self.progress.step}",
-                next_step="Lower the learning rate and go on with --resume.",
-            )
-        state = run_state.capture(
-            self.model, self._optimizer, self._stream, self.progress, self.stages
-        )
-        try:
-            self.run.checkpoints.save(self.progress.step, *state)
-        except OSError as error:
-            message = f"The checkpoint of step {self.progress.step} can't be written: {error}."
-            if must_work:
-                raise CheckpointError(
-                    message,
-                    where=str(self.run.path),
-                    next_step="Make room, then go on with --resume; older steps are untouched.",
-                ) from error
-            self.display.note(message + " Training goes on; the older checkpoints are untouched.")
-
-    def _resume(self) -> None:
-        if not self.run.checkpoints.steps():
-            self.display.note("The run was stopped before its first checkpoint: it begins again.")
-            self._begin_new()
-            return
-        checkpoint = self.run.checkpoints.load()
-        for problem in checkpoint.passed_over:
-            self.display.note(f"Damaged checkpoint passed over: {problem}")
-        if checkpoint.passed_over:
-            self.display.note(f"Going on from the last good one, step {checkpoint.step}.")
-        for step in self.run.checkpoints.steps():
-            if step > checkpoint.step:
-                self.run.checkpoints.set_aside(step)
-        for difference in run_state.differences(checkpoint, self.stages):
-            self.display.note(f"Resuming may not be exact to the last bit: {difference}.")
-        self.progress = Progress(**checkpoint.state["progress"])
-        position = self.progress.step_in_stage
-        self._enter_stage(self.progress.stage)
-        self.progress.step_in_stage = position
-        run_state.restore(checkpoint, self.model, self._optimizer, self._stream)
-        forget_after(self.run.metrics_path, checkpoint.step)
-        forget_after(self.run.errors_path, checkpoint.step)
+        averaged = nullcontext() if self.average is None else self.average.within(self.model)
+        with (
+            random_state.undisturbed(),
+            torch.no_grad(),
+            averaged,
+            self.parallel.whole(self.model) as whole,
+            self.processes.main_first("evaluation"),
+        ):
+            if self.processes.is_main:
+                self.progress.figures = dict(self.evaluate(whole.eval()))
+        self.records.evaluation(self.progress, stage, last=last)
+        self.records.restart_clock()
 
 
 def _due(every: int, step: int) -> bool:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from interlingua.errors import CheckpointError
+from interlingua.train import sharding
 from interlingua.train.stages import Stage, multipliers
 
 MULTIPLIER = "multiplier"  # of the learning rate; a key of each parameter group
@@ -27,12 +28,14 @@ def prepare(model: nn.Module, stage: Stage) -> torch.optim.AdamW:
         ConfigError: a pattern matches nothing.
     """
     rates = multipliers(stage, (name for name, _ in model.named_parameters()))
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in rates)
         parameter.grad = None
         if name in rates:
-            groups.setdefault((rates[name], parameter.ndim >= 2), []).append(parameter)
+            # One update can't take tensors that are cut over processes and others together.
+            kind = (rates[name], parameter.ndim >= 2, sharding.is_sharded(parameter))
+            groups.setdefault(kind, []).append(parameter)
     fused = all(
         parameter.device.type in ("cpu", "cuda", "mps")
         for members in groups.values()
@@ -45,7 +48,7 @@ def prepare(model: nn.Module, stage: Stage) -> torch.optim.AdamW:
                 "weight_decay": stage.weight_decay if decays else 0.0,
                 MULTIPLIER: rate,
             }
-            for (rate, decays), members in groups.items()
+            for (rate, decays, _), members in groups.items()
         ],
         lr=stage.learning_rate,
         betas=stage.betas,
@@ -96,9 +99,13 @@ def restore_state(
                 f"The optimizer's state has {name!r}, which this stage doesn't train.",
                 next_step="Resume with the run's own recipe.yaml.",
             )
+        parameter = trained[name]
+        if key != "step":
+            optimizer.state[parameter][key] = sharding.like(tensor, parameter)
+            continue
         # AdamW keeps its step counter on the CPU unless it is fused or capturable.
-        device = trained[name].device if key != "step" or _is_fused(optimizer) else "cpu"
-        optimizer.state[trained[name]][key] = tensor.clone().to(device)
+        device = parameter.device if _is_fused(optimizer) else "cpu"
+        optimizer.state[parameter][key] = tensor.clone().to(device)
 
 
 def _is_fused(optimizer: torch.optim.Optimizer) -> bool:

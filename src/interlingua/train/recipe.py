@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, FiniteFloat, NonNegativeInt, SerializeAsAny, model_validator
 
 from interlingua.config import Config, NamedConfig, nearest, part_of, to_plain, validate
+from interlingua.data.augment import Augment
 from interlingua.errors import ConfigError
 from interlingua.train.stages import Stage
 
@@ -48,10 +49,22 @@ class SplitConfig(Config):
 
 
 class DataConfig(Config):
-    """The mixture that is trained on, and the split."""
+    """The mixture that is trained on, and the split.
+
+    Attributes:
+        sources: with their weights.
+        split: what is held out.
+        filters: from ``interlingua.data.filters``, applied in order to the training samples only.
+        augment: how pictures and texts are changed for towers that are trained; frozen towers see
+            them as they are.
+        picture_memory: GiB of decoded pictures that are kept, so that later epochs decode nothing.
+    """
 
     sources: tuple[SourceUse, ...] = Field(min_length=1)
     split: SplitConfig | None = None
+    filters: tuple[Annotated[SerializeAsAny[NamedConfig], part_of("data.filters")], ...] = ()
+    augment: Augment = Augment()
+    picture_memory: FiniteFloat = Field(default=1.0, ge=0)
 
 
 class ObjectiveUse(Config):
@@ -83,12 +96,17 @@ class Recipe(Config):
         description: source, cost and expected score, for ``recipes show``.
         seed: of weights, order and choices.
         model: from ``interlingua.models``.
+        start_from: whose weights it begins with: a run, a checkpoint folder, ``hf:owner/name``.
         data: sources, weights and split.
         objectives: by a name for the log.
         stages: one after another.
         evaluation: what is measured at the end.
         device: where it runs.
         precision: of the forward pass; auto = bf16 where it is fast.
+        distributed: how many processes share the model: ddp = a copy in each, fsdp2 = a piece of
+            every weight in each.
+        compile: the towers' blocks, with torch.compile; on a CPU that needs a C++ compiler.
+        timeout_seconds: after which a process that is gone or stuck ends the training in all.
         keep_checkpoints: how many stay.
     """
 
@@ -96,12 +114,16 @@ class Recipe(Config):
     description: str = ""
     seed: int = 0
     model: Annotated[SerializeAsAny[NamedConfig], part_of("models")]
+    start_from: str = ""
     data: DataConfig
     objectives: dict[str, ObjectiveUse] = Field(min_length=1)
     stages: tuple[Stage, ...] = Field(min_length=1)
     evaluation: EvaluationConfig = EvaluationConfig()
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    distributed: Literal["ddp", "fsdp2"] = "ddp"
+    compile: bool = False
+    timeout_seconds: FiniteFloat = Field(default=600.0, gt=0)
     keep_checkpoints: int = Field(default=3, ge=1)
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ checked, so that a run never goes on with other weights than it began with.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -17,10 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from interlingua.config import to_plain
+from interlingua.config import to_plain, validate
 from interlingua.errors import CheckpointError
-from interlingua.train import optim, random_state
+from interlingua.train import optim, random_state, sharding
 from interlingua.train.checkpoint import Checkpoint
+from interlingua.train.ema import Average
+from interlingua.train.processes import ALONE, Processes
 from interlingua.train.stages import Stage, multipliers
 from interlingua.train.stream import Stream
 
@@ -80,15 +82,17 @@ def capture(
     stream: Stream,
     progress: Progress,
     stages: Sequence[Stage],
+    average: Average | None = None,
+    processes: Processes = ALONE,
 ) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """The tensors and the plain data of a checkpoint."""
+    """The tensors and the plain data of a checkpoint; every process must call it."""
     state = model.state_dict()
     left_out = pretrained_tensors(model, stages)
     generators, generator_tensors = random_state.capture()
     tensors = {
         "model": unshared({name: state[name] for name in state if name not in left_out}),
         "optimizer": optim.state_tensors(optimizer, model),
-        "random": generator_tensors,
+        processes.file_of_rank("random"): generator_tensors,
     }
     plain = {
         "progress": asdict(progress),
@@ -96,15 +100,31 @@ def capture(
         "random": generators,
         "stages": [to_plain(stage) for stage in stages],
         "pretrained": sorted(left_out),
-        "pretrained_digest": tensors_digest({name: state[name] for name in left_out}),
+        "pretrained_digest": _digest_of(model, left_out),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
+        "processes": processes.world,
     }
+    if processes.many:
+        plain["random_of_ranks"] = processes.gather(generators)
+    if average is not None:
+        tensors["ema"] = dict(average.tensors)
+        plain["ema"] = {"updates": average.updates}
     return tensors, plain
 
 
-def load_model(model: nn.Module, checkpoint: Checkpoint) -> None:
+def weights_for_use(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The model's tensors in a checkpoint, the averaged ones where the run kept an average."""
+    return {**checkpoint.tensors["model"], **checkpoint.tensors.get("ema", {})}
+
+
+def load_model(model: nn.Module, checkpoint: Checkpoint, *, averaged: bool = False) -> None:
     """Put a checkpoint's weights into a model that is built and has its pretrained weights.
+
+    Args:
+        model: perhaps cut over several processes.
+        checkpoint: of a run of any number of processes.
+        averaged: take the averaged weights, where the run kept an average.
 
     Raises:
         CheckpointError: names or shapes differ, or the pretrained weights are not those
@@ -112,7 +132,7 @@ def load_model(model: nn.Module, checkpoint: Checkpoint) -> None:
     """
     state = model.state_dict()
     left_out = checkpoint.state.get("pretrained", [])
-    tensors = checkpoint.tensors["model"]
+    tensors = weights_for_use(checkpoint) if averaged else checkpoint.tensors["model"]
     missing = sorted(set(state) - set(tensors) - set(left_out))
     unexpected = sorted((set(tensors) | set(left_out)) - set(state))
     misshapen = [
@@ -128,14 +148,14 @@ def load_model(model: nn.Module, checkpoint: Checkpoint) -> None:
             next_step="Use the run's own recipe.yaml.",
         )
     if left_out:
-        found = tensors_digest({name: state[name] for name in left_out})
+        found = _digest_of(model, left_out)
         if found != checkpoint.state["pretrained_digest"]:
             raise CheckpointError(
                 "The pretrained weights are not those that this run began with "
                 f"({_some(left_out)}).",
                 next_step="`interlingua weights verify NAME` checks what is cached.",
             )
-    model.load_state_dict(tensors, strict=False)
+    sharding.put_state(model, tensors)
 
 
 def restore(
@@ -143,18 +163,39 @@ def restore(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     stream: Stream,
+    average: Average | None = None,
+    processes: Processes = ALONE,
 ) -> None:
     """Put back what ``capture`` took; the random generators last."""
     load_model(model, checkpoint)
     optim.restore_state(optimizer, model, checkpoint.tensors["optimizer"])
+    if average is not None and "ema" in checkpoint.tensors:
+        average.restore(checkpoint.tensors["ema"], checkpoint.state["ema"]["updates"])
     stream.restore(checkpoint.state["stream"])
-    random_state.restore(checkpoint.state["random"], checkpoint.tensors["random"])
+    _restore_generators(checkpoint, processes)
 
 
-def differences(checkpoint: Checkpoint, stages: Sequence[Stage]) -> list[str]:
+def _restore_generators(checkpoint: Checkpoint, processes: Processes) -> None:
+    """Those of this rank; other numbers of processes begin with the main one's, each its own."""
+    state, tensors = checkpoint.state, checkpoint.tensors
+    world = state.get("processes", 1)
+    own = Processes(processes.rank if world == processes.world else 0, world)
+    plain = state["random_of_ranks"][own.rank] if world > 1 else state["random"]
+    random_state.restore(plain, tensors[own.file_of_rank("random")])
+    if world != processes.world and not processes.is_main:
+        random_state.seed_all(checkpoint.step * processes.world + processes.rank)
+
+
+def differences(
+    checkpoint: Checkpoint, stages: Sequence[Stage], processes: Processes = ALONE
+) -> list[str]:
     """What is not as it was when the checkpoint was written, in words."""
     found = []
-    if checkpoint.state["stages"] != [to_plain(stage) for stage in stages]:
+    world = checkpoint.state.get("processes", 1)
+    if world != processes.world:
+        found.append(f"there were {world} processes and are {processes.world}")
+    before = [to_plain(validate(Stage, one, "stages")) for one in checkpoint.state["stages"]]
+    if before != [to_plain(stage) for stage in stages]:
         found.append("the stages were changed")
     if checkpoint.state["torch"] != torch.__version__:
         found.append(f"torch was {checkpoint.state['torch']} and is {torch.__version__}")
@@ -182,7 +223,7 @@ def pretrained_tensors(model: nn.Module, stages: Sequence[Stage]) -> list[str]:
 def not_finite(model: nn.Module) -> str:
     """The name of a trainable parameter that is not finite, or an empty string."""
     for name, parameter in model.named_parameters():
-        if parameter.requires_grad and not bool(parameter.isfinite().all()):
+        if parameter.requires_grad and not bool(sharding.local(parameter).isfinite().all()):
             return name
     return ""
 
@@ -197,12 +238,20 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def _digest_of(model: nn.Module, names: Collection[str]) -> str:
+    """``tensors_digest`` of some of a model's tensors, whole."""
+    if not names:
+        return tensors_digest({})
+    whole = sharding.whole_state(model)
+    return tensors_digest({name: tensor for name, tensor in whole if name in names})
+
+
 def unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors, tied ones copied: safetensors keeps no two names for one memory."""
     seen: set[int] = set()
     copies = {}
     for name, tensor in tensors.items():
-        memory = tensor.untyped_storage().data_ptr()
+        memory = sharding.local(tensor).untyped_storage().data_ptr()
         copies[name] = tensor.clone() if memory in seen else tensor
         seen.add(memory)
     return copies

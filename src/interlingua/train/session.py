@@ -12,25 +12,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from interlingua.catalogue.cache import cache_root
 from interlingua.data.errors_log import SkipLog
 from interlingua.device import pick_device, pick_precision
-from interlingua.errors import CheckpointError, ConfigError, Interrupted, TrainingError
-from interlingua.sample import Part, Sample, Text
+from interlingua.errors import CheckpointError, Interrupted, TrainingError
+from interlingua.sample import Part, Sample
 from interlingua.towers.pretrained import fingerprint
 from interlingua.towers.tower import Tower
+from interlingua.train.class_names import learn_names
 from interlingua.train.corpus import Corpus, open_corpus
+from interlingua.train.distributed import present
 from interlingua.train.feature_cache import FeatureCache
 from interlingua.train.feature_fill import FeatureTable
 from interlingua.train.log import Display, Silent
 from interlingua.train.loop import fit
+from interlingua.train.prefetch import Prefetched
+from interlingua.train.processes import Processes
 from interlingua.train.recipe import Recipe, read_yaml, to_yaml
 from interlingua.train.run_folder import RunFolder
+from interlingua.train.run_state import load_model
 from interlingua.train.stages import Stage
-from interlingua.train.stream import ShuffledStream
+from interlingua.train.start import start_from
+from interlingua.train.stream import ShuffledStream, Stream
 from interlingua.train.view_batches import ViewBatches, ViewTable, collect_parts
+from interlingua.train.view_values import GIBIBYTE
 
 SKIPPED_FILE = "skipped.jsonl"  # media that can't be read, one JSON object per line
 
@@ -44,6 +50,7 @@ class Session:
         run: its folder.
         device, precision: where and how towers and model run.
         display: is told of the progress.
+        processes: all that train together.
         model: built, with the weights that its recipe names.
     """
 
@@ -52,6 +59,7 @@ class Session:
     device: torch.device
     precision: torch.dtype
     display: Display
+    processes: Processes = field(default_factory=Processes)
     model: Any = None
     corpus: Corpus = field(default_factory=lambda: Corpus([]))
     _cache: FeatureCache = field(init=False)
@@ -60,7 +68,10 @@ class Session:
 
     def __post_init__(self) -> None:
         self._cache = FeatureCache(cache_root() / "features")
-        self._skip_log = SkipLog(self.run.path / SKIPPED_FILE)
+        name = (
+            SKIPPED_FILE if self.processes.is_main else f"rank{self.processes.rank}-{SKIPPED_FILE}"
+        )
+        self._skip_log = SkipLog(self.run.path / name)
 
     def features(self, tower: str, parts: list[Part], what: str) -> FeatureTable:
         """The pooled outputs of a frozen tower, from the cache or computed now."""
@@ -95,23 +106,40 @@ class Session:
             table.preprocess = self.model.preprocess(view)
         return table
 
-    def batches(self, samples: list[Sample]) -> ViewBatches:
+    def batches(self, samples: list[Sample], *, augment: bool = True) -> ViewBatches:
         """What makes batches of these samples; views that no sample has are left out."""
         tables = {view: self.table(view, samples) for view in self.model.views}
         present = {view: table for view, table in tables.items() if table.parts}
-        return ViewBatches(samples, present, self._skip_log)
-
-    def stream_for(self) -> Callable[[Stage], ShuffledStream]:
-        """Streams over the training samples, one per stage."""
-        batches = self.batches(self.corpus.train)
-        return lambda stage: ShuffledStream(
-            len(self.corpus.train),
-            stage.batch_size,
-            batches,
-            seed=self.recipe.seed,
-            repeats=self.corpus.repeats,
-            identity=self.corpus.identity,
+        data = self.recipe.data
+        return ViewBatches(
+            samples,
+            present,
+            self._skip_log,
+            augment=data.augment if augment else None,
+            max_bytes=int(data.picture_memory * GIBIBYTE),
+            classes=getattr(self.model.config, "classes", ()),
         )
+
+    def stream_for(self) -> Callable[[Stage], Stream]:
+        """Streams over the training samples, one per stage; what is decoded is prefetched."""
+        batches = self.batches(self.corpus.train)
+
+        def make(stage: Stage) -> Stream:
+            decoded = [view for view, table in batches.tables.items() if table.features is None]
+            for view in decoded:  # a stage may have changed what its tower asks for
+                batches.tables[view].preprocess = self.model.preprocess(view)
+            stream = ShuffledStream(
+                len(self.corpus.train),
+                stage.batch_size,
+                batches,
+                seed=self.recipe.seed,
+                repeats=self.corpus.repeats,
+                identity=self.corpus.identity,
+                processes=self.processes,
+            )
+            return Prefetched(stream) if decoded else stream
+
+        return make
 
     def learn_names(self) -> None:
         """Give a model with named classes the vectors of its class names.
@@ -119,31 +147,8 @@ class Session:
         Raises:
             ConfigError: there are more or fewer names than classes.
         """
-        named = getattr(self.model, "named_classes", None)
-        if named is None:
-            return
-        from interlingua.weights.class_names import class_texts
-
-        config = self.model.config.named_classes
-        texts = class_texts(config.names)
-        if len(texts) != len(named.class_bias):
-            raise ConfigError(
-                f"{config.names!r} names {len(texts)} classes, the tower "
-                f"{config.picture_tower!r} knows {len(named.class_bias)}.",
-                where="model.named_classes.names",
-                next_step="Give the names that this tower was trained with.",
-            )
-        flat: list[Part] = [Text(text, "en") for one in texts for text in one]
-        table = self.features(config.text_tower, flat, "class names")
-        vectors = nn.functional.normalize(table.values[table.rows].float(), dim=1)
-        means, start = [], 0
-        for one in texts:  # lemmas first, the definition last; both halves count the same
-            rows = vectors[start : start + len(one)]
-            lemmas = nn.functional.normalize(rows[:-1].mean(0), dim=0)
-            means.append(lemmas + rows[-1])
-            start += len(one)
-        picture_tower = self.model.frozen_towers.load(config.picture_tower)
-        named.learn(picture_tower.classifier, torch.stack(means))
+        if getattr(self.model, "named_classes", None) is not None:
+            learn_names(self.model, self.features)
 
 
 def prepare(
@@ -154,12 +159,17 @@ def prepare(
     Raises:
         ConfigError, FetchError, DataError: see their messages.
     """
-    chosen = pick_device(device or recipe.device)
+    processes = present()
+    chosen = processes.device(pick_device(device or recipe.device))
     precision = pick_precision(recipe.precision, chosen)
-    session = Session(recipe, run, chosen, precision, display or Silent())
+    shown = (display if processes.is_main else None) or Silent()
+    session = Session(recipe, run, chosen, precision, shown, processes)
     torch.manual_seed(recipe.seed)
-    session.model = recipe.model.build()
-    session.corpus = open_corpus(recipe.data, session.display.note)
+    with processes.node_first("prepare"):  # one of each machine fetches what is not cached yet
+        session.model = recipe.model.build()
+        session.corpus = open_corpus(
+            recipe.data, session.display.note, run=run.path, device=str(chosen)
+        )
     return session
 
 
@@ -179,26 +189,37 @@ def train_recipe(
         InterlinguaError: what can't be done, in words.
     """
     run = RunFolder(run_dir, recipe.keep_checkpoints)
+    processes = present()
     if not resume:
-        if run.checkpoints.steps():
+        if processes.from_main(bool(run.checkpoints.steps())):
             raise TrainingError(
                 "This folder already holds a run.",
                 where=str(run_dir),
                 next_step=f"Go on with --resume {run_dir}, or give another folder.",
             )
-        run.write_text("recipe.yaml", to_yaml(recipe))
+        with processes.main_first("recipe"):
+            if processes.is_main:
+                run.write_text("recipe.yaml", to_yaml(recipe))
     session = prepare(recipe, run, device=device, display=display)
-    session.learn_names()
+    if recipe.start_from and not run.checkpoints.steps():
+        with processes.node_first("start"):
+            start_from(session.model, recipe.start_from)
+    with processes.node_first("features"):
+        session.learn_names()
+        streams = session.stream_for()
+    precision = torch.float32 if _heads_only(recipe) else session.precision
     result = fit(
         session.model,
         {name: (use.objective.build(), use.weight) for name, use in recipe.objectives.items()},
         recipe.stages,
-        session.stream_for(),
+        streams,
         run,
         device=session.device,
-        precision=torch.float32 if _heads_only(recipe) else session.precision,
+        precision=precision,
         resume=resume,
         display=session.display,
+        distributed=recipe.distributed,
+        compile_blocks=recipe.compile,
     )
     if not result.finished:
         raise Interrupted(
@@ -206,6 +227,10 @@ def train_recipe(
             where=str(run_dir),
             next_step=f"interlingua train --resume {run_dir}",
         )
+    if processes.many and recipe.distributed == "fsdp2":  # each process has but pieces of it
+        session.model = recipe.model.build()
+        load_model(session.model, run.checkpoints.load(), averaged=True)
+        session.model.to(session.device)
     session.model.eval()
     return session
 
@@ -218,7 +243,7 @@ def resume_run(
     Raises:
         CheckpointError: there is no run in the folder, or all its checkpoints are damaged.
     """
-    recipe = _recipe_of(run_dir)
+    recipe = recipe_of(run_dir)
     return train_recipe(recipe, run_dir, device=device, display=display, resume=True)
 
 
@@ -230,9 +255,7 @@ def open_run(
     Raises:
         CheckpointError: there is no run, or no good checkpoint.
     """
-    from interlingua.train.run_state import load_model
-
-    recipe = _recipe_of(run_dir)
+    recipe = recipe_of(run_dir)
     run = RunFolder(run_dir, recipe.keep_checkpoints)
     if not run.checkpoints.steps():
         raise CheckpointError(
@@ -241,12 +264,17 @@ def open_run(
             next_step=f"interlingua train --resume {run_dir}",
         )
     session = prepare(recipe, run, device=device, display=display)
-    load_model(session.model, run.checkpoints.load())
+    load_model(session.model, run.checkpoints.load(), averaged=True)
     session.model.to(session.device).eval()
     return session
 
 
-def _recipe_of(run_dir: Path) -> Recipe:
+def recipe_of(run_dir: Path) -> Recipe:
+    """The recipe that a run's folder keeps.
+
+    Raises:
+        CheckpointError: there is no run.
+    """
     path = RunFolder(run_dir).recipe_path
     if not path.exists():
         raise CheckpointError(

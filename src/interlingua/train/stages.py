@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, FiniteFloat, PositiveInt
 
@@ -21,7 +21,7 @@ class Stage(Config):
         trainable: (name pattern, learning rate multiplier); the first pattern that matches
             a parameter's name decides; 0 freezes it, and so does no match at all.
         steps: optimizer steps.
-        batch_size: samples in a batch (the stream reads it).
+        batch_size: samples in a batch, all processes together (the stream reads it).
         learning_rate: at its highest.
         schedule: what follows the warm-up: half a cosine or a line down to
             ``final_fraction`` of the rate, or no change.
@@ -31,6 +31,12 @@ class Stage(Config):
         epsilon: of AdamW.
         clip_norm: gradients are scaled down to this total norm; 0 leaves them alone.
         accumulate: batches in one optimizer step.
+        micro_batch: samples of this process that the towers see at a time, where the loss needs
+            the whole batch (gradient caching); 0 = all at once.
+        model: settings of the model for this stage, handed to its ``enter_stage`` (picture size,
+            patch dropout, by tower); empty = as its weights were made for.
+        ema: decay of an averaged copy of what is trained, which is then measured and used;
+            0 = none.
         log_every, evaluate_every, checkpoint_every: in steps; 0 = only at the end.
     """
 
@@ -47,6 +53,9 @@ class Stage(Config):
     epsilon: FiniteFloat = Field(default=1e-8, gt=0)
     clip_norm: FiniteFloat = Field(default=1.0, ge=0)
     accumulate: PositiveInt = 1
+    micro_batch: int = Field(default=0, ge=0)
+    model: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    ema: FiniteFloat = Field(default=0.0, ge=0, lt=1)
     log_every: int = Field(default=10, ge=0)
     evaluate_every: int = Field(default=0, ge=0)
     checkpoint_every: int = Field(default=0, ge=0)
@@ -91,3 +100,16 @@ def multipliers(stage: Stage, names: Iterable[str]) -> dict[str, float]:
     if not rates:
         raise ConfigError("Nothing is trainable.", where=f"stage {stage.name!r}, trainable")
     return rates
+
+
+def give_settings(model: object, settings: Mapping[str, Any]) -> None:
+    """Hand a stage's settings to a model that takes some; none put everything back.
+
+    Raises:
+        ConfigError: the model takes no settings, or not these.
+    """
+    enter = getattr(model, "enter_stage", None)
+    if enter is not None:
+        enter(settings)
+    elif settings:
+        raise ConfigError("This model takes no settings from a stage.", where="stages.model")

@@ -5,15 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from interlingua.batch import Batch
 from interlingua.device import autocast
-from interlingua.objectives.objective import Objective
+from interlingua.objectives.objective import Loss, Objective
+from interlingua.train.gradient_cache import cached_step
+from interlingua.train.parallel import Parallel
+from interlingua.train.processes import Processes
 from interlingua.train.stages import Stage
 from interlingua.train.stream import Stream
+from interlingua.train.target_counts import Tally
+from interlingua.train.touch import reading_all
 
 Objectives = Mapping[str, tuple[Objective, float]]
 
@@ -23,15 +29,15 @@ class Outcome:
     """What a step gave.
 
     Attributes:
-        loss: the weighted total, the mean over the accumulated batches.
+        loss: the weighted total over all accumulated batches and all processes.
         grad_norm: total norm before clipping.
-        parts: of the loss, by name.
-        keys: of all samples.
+        parts: of the loss, by name: (weighted sum, weight) of this process' share.
+        keys: of this process' samples.
     """
 
     loss: float = 0.0
     grad_norm: float = 0.0
-    parts: dict[str, float] = field(default_factory=dict)
+    parts: dict[str, tuple[float, float]] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
 
     @property
@@ -46,50 +52,80 @@ class Outcome:
 
 
 class Stepper:
-    """Computes clipped gradients; each tower runs once however many objectives read it."""
+    """Computes clipped gradients; each tower runs once however many objectives read it.
+
+    Args:
+        objectives: by name: the loss and its weight.
+        parallel: how the model is spread over the processes.
+        processes: all of them.
+        device, precision: of the forward.
+
+    Attributes:
+        called: what is called in the forward; each stage sets it.
+    """
 
     def __init__(
         self,
-        model: nn.Module,
         objectives: Objectives,
+        parallel: Parallel,
+        processes: Processes,
         device: torch.device,
         precision: torch.dtype,
     ):
-        self.model = model
         self.objectives = objectives
+        self.parallel = parallel
+        self.processes = processes
         self.device = device
         self.precision = precision
         self.needs = frozenset[str]().union(*(item.needs for item, _ in objectives.values()))
+        self.called: nn.Module = nn.Identity()
 
-    def gradients(self, stream: Stream, stage: Stage, optimizer: torch.optim.Optimizer) -> Outcome:
-        """Leave the step's clipped gradients in the parameters."""
+    def gradients(
+        self, stream: Stream, stage: Stage, optimizer: torch.optim.Optimizer, step: int
+    ) -> Outcome:
+        """Leave the step's clipped gradients in the parameters.
+
+        Args:
+            stream: gives ``stage.accumulate`` batches, this process' shares of them.
+            stage: its settings.
+            optimizer: whose parameters are clipped together.
+            step: its number, for the other processes.
+        """
         outcome = Outcome()
-        parts: dict[str, Tensor] = {}
-        total = torch.zeros((), device=self.device)
-        for _ in range(stage.accumulate):
+        weights = {name: weight for name, (_, weight) in self.objectives.items()}
+        tally = Tally(weights, stage.accumulate, self.processes, self.device)
+        for number in range(stage.accumulate):
+            self.processes.at(step, 0)
             batch = stream.next().to(self.device)
+            self.processes.at(step, 1)
             outcome.keys.extend(batch.keys)
-            loss = self._loss(batch, parts, 1 / stage.accumulate)
-            if loss.requires_grad:
-                loss.backward()
-            total += loss.detach()
+            with self.parallel.sharing(last=number + 1 == stage.accumulate):
+                self._backward(batch, stage, tally)
         trained = [one for group in optimizer.param_groups for one in group["params"]]
+        self.parallel.finish_gradients(trained)
+        tally.correct(trained)
         # An infinite limit clips nothing but still measures.
-        norm = nn.utils.clip_grad_norm_(trained, stage.clip_norm or math.inf)
-        outcome.loss, outcome.grad_norm = torch.stack([total, norm.to(total)]).tolist()
-        outcome.parts = {name: float(value) for name, value in parts.items()}
+        norm = self.parallel.clip(trained, stage.clip_norm or math.inf)
+        loss = tally.loss()
+        outcome.loss, outcome.grad_norm = torch.stack([loss, norm.to(loss)]).tolist()
+        outcome.parts = tally.parts()
         return outcome
 
-    def _loss(self, batch: Batch, parts: dict[str, Tensor], share: float) -> Tensor:
-        """The weighted sum of the objectives; adds their parts to ``parts``."""
+    def _backward(self, batch: Batch, stage: Stage, tally: Tally) -> None:
+        def loss_of(outputs: Any, batch: Batch) -> Tensor:
+            losses: dict[str, Loss] = {
+                name: objective(outputs, batch) for name, (objective, _) in self.objectives.items()
+            }
+            return reading_all(tally.add(losses), outputs)
+
+        if stage.micro_batch:
+            cached_step(
+                self.called, batch, loss_of, self.needs, stage.micro_batch,
+                self.precision, self.device,
+            )  # fmt: skip
+            return
         with autocast(self.device, self.precision):
-            outputs = self.model(batch, needs=self.needs)
-        total = torch.zeros((), device=self.device)
-        for name, (objective, weight) in self.objectives.items():
-            loss = objective(outputs, batch)
-            total = total + weight * share * loss.total.float()
-            for part, value in loss.parts.items():
-                full_name = part if len(self.objectives) == 1 else f"{name}/{part}"
-                before = parts.get(full_name, torch.zeros((), device=self.device))
-                parts[full_name] = before + share * value.detach()
-        return total
+            outputs = self.called(batch, needs=self.needs)
+        loss = loss_of(outputs, batch)
+        if loss.requires_grad:
+            loss.backward()

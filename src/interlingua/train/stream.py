@@ -14,12 +14,18 @@ import numpy as np
 
 from interlingua.batch import Batch
 from interlingua.errors import CheckpointError, TrainingError
+from interlingua.train.distributed import present
+from interlingua.train.processes import Processes
 
-MakeBatch = Callable[[Sequence[int], np.random.Generator], Batch]
+# (sample numbers, generator of the batch), and in many processes share=range of places in it
+MakeBatch = Callable[..., Batch]
 
 
 class Stream(Protocol):
-    """An endless row of batches with a position."""
+    """An endless row of batches with a position.
+
+    It may have ``expect(batches)``, which is told how many will be asked for, and ``close()``.
+    """
 
     def next(self) -> Batch:
         """The next batch."""
@@ -48,9 +54,12 @@ class ShuffledStream:
             a number is its chance of one more.
         identity: names the samples and their order (a hash of their keys, say), so that
             a checkpoint of other data is refused.
+        processes: how many train together and which is this one; as they are by default. All
+            have the same order, and of each batch each makes its own share: contiguous, the
+            sizes differ by one at most. ``make`` is then called with ``share=`` as well.
 
     Raises:
-        TrainingError: there is no sample.
+        TrainingError: there is no sample, or fewer in a batch than there are processes.
     """
 
     def __init__(
@@ -62,6 +71,7 @@ class ShuffledStream:
         seed: int = 0,
         repeats: Sequence[float] | None = None,
         identity: str = "",
+        processes: Processes | None = None,
     ):
         if num_samples < 1 or (repeats is not None and not any(rate > 0 for rate in repeats)):
             raise TrainingError(
@@ -75,6 +85,7 @@ class ShuffledStream:
         self.make = make
         self.seed = seed
         self.identity = identity
+        self.processes = processes or present()
         self.repeats = None if repeats is None else np.asarray(repeats, dtype=np.float64)
         self.epoch = 0
         self.position = 0  # batches of this epoch that were given
@@ -89,7 +100,17 @@ class ShuffledStream:
         indices = self._batches[self.position]
         random = np.random.default_rng((self.seed, 1, self.epoch, self.position))
         self.position += 1
-        return self.make(indices.tolist(), random)
+        if not self.processes.many:
+            return self.make(indices.tolist(), random)
+        if len(indices) < self.processes.world:
+            raise TrainingError(
+                f"A batch of {len(indices)} samples has none for some of "
+                f"{self.processes.world} processes.",
+                where="stages.batch_size counts the samples of all processes together",
+                next_step="Raise it, or start fewer processes.",
+            )
+        share = self.processes.share(len(indices))
+        return self.make(indices.tolist(), random, share=share)
 
     def state(self) -> dict[str, Any]:
         """The position, and what it means nothing without."""

@@ -1,4 +1,4 @@
-"""From samples and cached features to batches of views: drawing, gathering, no decoding.
+"""From samples to batches of views: drawing alternatives, gathering features, handing to decoders.
 
 Each view of a sample may have alternatives (captions, spoken names in many languages);
 one is drawn by weight each time a sample comes. Drawing is one search in a table of
@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from interlingua.batch import Batch, Media
+from interlingua.data.augment import Augment
+from interlingua.data.class_labels import class_numbers
 from interlingua.data.errors_log import SkipLog
-from interlingua.data.loader import decode
-from interlingua.errors import MediaError
 from interlingua.sample import Label, Part, Sample, Text
 from interlingua.tokens import Tokens
 from interlingua.towers.tower import Preprocess
-from interlingua.train.feature_fill import FeatureTable, part_name
+from interlingua.train.empty_media import empty_media
+from interlingua.train.feature_fill import FeatureTable
+from interlingua.train.view_values import GIBIBYTE, ViewValues
 
 
 @dataclass(slots=True)
@@ -36,7 +38,7 @@ class ViewTable:
         sample: [n] the number of the sample each belongs to.
         weights: [n] of drawing.
         features: the cached output of a frozen tower, or None where values are decoded.
-        preprocess: for decoding.
+        preprocess: for decoding; may be replaced between stages.
     """
 
     parts: list[Part]
@@ -70,6 +72,12 @@ class ViewBatches:
         samples: S of them.
         tables: by view.
         skip_log: counts media that can't be decoded and stops when there are too many.
+        augment: how pictures and texts for trained towers are changed.
+        max_bytes: of decoded pictures that are kept in memory.
+        classes: their names, where the model tells classes apart.
+
+    Raises:
+        DataError: the samples belong to fewer than two of the classes.
     """
 
     def __init__(
@@ -77,6 +85,10 @@ class ViewBatches:
         samples: Sequence[Sample],
         tables: Mapping[str, ViewTable],
         skip_log: SkipLog | None = None,
+        *,
+        augment: Augment | None = None,
+        max_bytes: int = GIBIBYTE,
+        classes: Sequence[str] = (),
     ):
         self.keys = [sample.key for sample in samples]
         components = [-1 if s.meta.component is None else s.meta.component for s in samples]
@@ -84,22 +96,63 @@ class ViewBatches:
         self.tables = dict(tables)
         self._draws = {view: _Draw(table, len(samples)) for view, table in tables.items()}
         self._text_ids = _text_ids(tables["text"]) if "text" in tables else None
+        self._labels = class_numbers(samples, classes) if classes else None
         self._skip_log = skip_log or SkipLog()
+        self._values = {
+            view: ViewValues(table.parts, self._skip_log, augment, max_bytes)
+            for view, table in tables.items()
+            if table.features is None
+        }
 
-    def __call__(self, indices: Sequence[int], random: np.random.Generator) -> Batch:
-        """The batch of these samples; which alternative of a view is drawn by ``random``."""
+    def __call__(
+        self, indices: Sequence[int], random: np.random.Generator, share: range | None = None
+    ) -> Batch:
+        """The batch of these samples; which alternative of a view is drawn by ``random``.
+
+        Args:
+            indices: numbers of the samples.
+            random: of the batch.
+            share: the places in it that this process takes, None = all. Alternatives are drawn
+                for the whole batch, so the same ones whatever the number of processes; a view that
+                only other shares have is there, empty.
+        """
         chosen = np.asarray(indices, np.int64)
+        drawn = {view: draw(chosen, random) for view, draw in self._draws.items()}
+        first, stop = (0, len(chosen)) if share is None else (share.start, share.stop)
+        if share is not None:  # each share is augmented in its own way
+            random = np.random.default_rng([*random.integers(0, 1 << 31, 4).tolist(), first])
+        here = chosen[first:stop]
         batch = Batch(
-            keys=[self.keys[index] for index in indices], component=self.component[chosen]
+            keys=[self.keys[index] for index in here.tolist()], component=self.component[here]
         )
-        for view, table in self.tables.items():
-            owner, drawn = self._draws[view](chosen, random)
-            if len(drawn):
-                batch.media[view] = _media(table, owner, drawn, self._skip_log)
+        if self._labels is not None:
+            batch.labels = self._labels[here]
+        for view, (owner, parts) in drawn.items():
+            anywhere = len(parts) > 0
+            mine = (owner >= first) & (owner < stop)
+            owner, parts = owner[mine] - first, parts[mine]
+            if anywhere:
+                batch.media[view] = self._media(view, owner, parts, random, keep=share is not None)
             if view == "text" and self._text_ids is not None:
-                batch.text_id = torch.full((len(indices),), -1, dtype=torch.int64)
-                batch.text_id[torch.from_numpy(owner)] = self._text_ids[drawn]
+                batch.text_id = torch.full((len(here),), -1, dtype=torch.int64)
+                batch.text_id[torch.from_numpy(owner)] = self._text_ids[parts]
         return batch
+
+    def _media(
+        self,
+        view: str,
+        owner: NDArray[np.int64],
+        parts: NDArray[np.int64],
+        random: np.random.Generator,
+        *,
+        keep: bool,
+    ) -> Media:
+        table = self.tables[view]
+        if table.features is not None:
+            return _gathered(table.features, owner, parts)
+        assert table.preprocess is not None  # set where there are no features
+        media = self._values[view](table.preprocess, owner, parts, random)
+        return empty_media(table.preprocess) if keep and media.values is None else media
 
 
 def _text_ids(table: ViewTable) -> Tensor:
@@ -138,36 +191,11 @@ class _Draw:
         return owner, np.searchsorted(self.cumulated, point[owner], side="right")
 
 
-def _media(
-    table: ViewTable, owner: NDArray[np.int64], drawn: NDArray[np.int64], skip_log: SkipLog
-) -> Media:
-    if table.features is not None:
-        pooled = table.features.values[table.features.rows[drawn]].float()  # [M, P]
-        return Media(
-            owner=torch.from_numpy(owner),
-            slot=torch.zeros(len(drawn), dtype=torch.int64),
-            tokens=Tokens(pooled=pooled),
-        )
-    return _decoded(table, owner, drawn, skip_log)
-
-
-def _decoded(
-    table: ViewTable, owner: NDArray[np.int64], drawn: NDArray[np.int64], skip_log: SkipLog
-) -> Media:
-    """Values for a tower that is trained: decoded now, as long as the longest; no damaged ones."""
-    assert table.preprocess is not None
-    parts = [table.parts[number] for number in drawn]
-
-    def skip(_: int, part: Part, error: MediaError) -> None:
-        skip_log.bad(error, key=part_name(part), source="training")
-
-    together = [range(len(parts))]
-    chunk = next(decode(parts, table.preprocess, batches=together, on_error=skip), None)
-    kept = [] if chunk is None else chunk.index
-    skip_log.good(len(kept))
+def _gathered(features: FeatureTable, owner: NDArray[np.int64], drawn: NDArray[np.int64]) -> Media:
+    """The cached outputs of a frozen tower."""
+    pooled = features.values[features.rows[drawn]].float()  # [M, P]
     return Media(
-        owner=torch.from_numpy(owner[kept]),
-        slot=torch.zeros(len(kept), dtype=torch.int64),
-        values=None if chunk is None else chunk.values,
-        mask=None if chunk is None else chunk.mask,
+        owner=torch.from_numpy(owner),
+        slot=torch.zeros(len(drawn), dtype=torch.int64),
+        tokens=Tokens(pooled=pooled),
     )
