@@ -18,15 +18,22 @@ VERBS = {
     "recipes list",
     "recipes show",
     "embed",
+    "classify",
+    "zero-shot",
+    "probe",
+    "finetune",
     "index build",
     "search",
     "data list",
     "data get",
     "data verify",
     "data show",
+    "data filter",
     "weights list",
     "weights get",
     "weights verify",
+    "weights convert",
+    "weights export",
 }
 
 

@@ -318,6 +318,19 @@ def test_crop_equals_resizing_the_short_side_and_cutting_the_centre() -> None:
     assert np.abs(inside).max() <= 1
 
 
+@pytest.mark.parametrize("size", [(401, 533), (800, 417), (225, 224)])
+def test_crop_is_on_whole_pixels_as_torchvision_cuts_it(size: tuple[int, int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    image = Image.fromarray(noise)
+    resized = tuple(int(224 * side / min(size)) for side in size)  # Resize(224)
+    left, top = (round((side - 224) / 2) for side in resized)  # CenterCrop(224)
+    whole = image.resize(resized, Image.Resampling.BICUBIC)
+    expected = np.asarray(whole.crop((left, top, left + 224, top + 224)), int)
+    preprocess = ImagePreprocess(size=224, crop_fraction=1.0)
+    ours = to_pixels(image, preprocess).permute(1, 2, 0).numpy().astype(int)
+    assert np.abs(ours - expected)[4:-4, 4:-4].max() <= 1  # half a pixel off: 100 and more
+
+
 def test_decoding_small_gives_nearly_the_pixels_of_decoding_whole() -> None:
     smooth = Image.fromarray(
         np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)

@@ -9,16 +9,21 @@ from typing import Annotated
 import typer
 
 from interlingua.cli import (
+    classify,
     data,
     demo,
     doctor,
     embed,
     failures,
+    finetune,
     index,
+    probe,
+    processes,
     recipes,
     runs,
     train,
     weights,
+    zero_shot,
 )
 
 app = typer.Typer(
@@ -56,9 +61,13 @@ def _options(
 app.command("demo", rich_help_panel="Start")(demo.demo)
 app.command("doctor", rich_help_panel="Start")(doctor.doctor)
 app.command("train", rich_help_panel="Train and judge")(train.train)
+app.command("finetune", rich_help_panel="Train and judge")(finetune.finetune)
 app.command("eval", rich_help_panel="Train and judge")(runs.evaluate)
 app.command("report", rich_help_panel="Train and judge")(runs.report)
+app.command("zero-shot", rich_help_panel="Train and judge")(zero_shot.zero_shot)
+app.command("probe", rich_help_panel="Train and judge")(probe.probe)
 app.add_typer(recipes.app, name="recipes", rich_help_panel="Train and judge")
+app.command("classify", rich_help_panel="Use")(classify.classify)
 app.command("embed", rich_help_panel="Use")(embed.embed)
 app.add_typer(index.app, name="index", rich_help_panel="Use")
 app.command("search", rich_help_panel="Use")(index.search)
@@ -73,7 +82,9 @@ def program() -> None:
 
 def main() -> None:
     """Run the command line and exit; the exit codes stand in ``cli/failures.py``."""
-    sys.exit(failures.run(program))
+    code = failures.run(program)
+    processes.leave(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

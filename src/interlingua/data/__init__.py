@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["TABLE", "Entry", "catalogue", "find", "get", "get_all", "open_source", "verify"]
 
 TABLE = {
+    "cifar": "interlingua.data.sources.cifar:Cifar",
     "clipart": "interlingua.data.sources.clipart:Clipart",
     "folder": "interlingua.data.sources.folder:Folder",
+    "image_folder": "interlingua.data.sources.image_folder:ImageFolder",
+    "imagenet": "interlingua.data.sources.imagenet:ImageNet",
+    "karpathy": "interlingua.data.sources.karpathy:Karpathy",
     "manifest": "interlingua.data.sources.manifest:Manifest",
     "openmoji": "interlingua.data.sources.openmoji:OpenMoji",
     "prompts": "interlingua.data.sources.prompts:Prompts",

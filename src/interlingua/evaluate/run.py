@@ -19,6 +19,7 @@ from interlingua.embedding import Embedder
 from interlingua.evaluate.directions import DirectionTable, all_directions, by_language
 from interlingua.evaluate.length_baseline import LengthBaseline
 from interlingua.evaluate.retrieval import compare, retrieval, retrieval_from_scores
+from interlingua.evaluate.tower_alone import held_out_losses
 from interlingua.sample import Audio, Part, Sample, Text
 from interlingua.train.session import Session
 
@@ -170,6 +171,8 @@ def evaluate_session(session: Session) -> Evaluation:
         figures["held_out"] = done.held_out.table.to_json()
         if "speech" in done.held_out.views:
             figures["speech_against_length"] = speech_against_length(session, done.held_out)
+    if len(session.model.views) == 1:
+        figures["held_out_losses"] = held_out_losses(session, corpus.held_out)
     figures["seen"] = done.seen.table.to_json()
     if corpus.unseen_language:
         figures["unseen_language"] = measure(session, corpus.unseen_language).table.to_json()

@@ -87,7 +87,7 @@ def _render(samples: Sequence[Sample], title: str, columns: int, limits: ImageLi
         element("footer", "Made by Interlingua. This page asks for nothing from elsewhere."),
         json_block("sounds", maker.store.sounds),
     )
-    return _document(title, body)
+    return document(title, body)
 
 
 def _notes(maker: CardMaker) -> Html | None:
@@ -153,7 +153,8 @@ def _filters(samples: Sequence[Sample], groups: Counter[str]) -> Html | None:
     )
 
 
-def _document(title: str, body: Html) -> str:
+def document(title: str, body: Html) -> str:
+    """A page in the contact sheet's style around its body."""
     style, script = _asset("contact_sheet.css"), _asset("contact_sheet.js")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     policy = (

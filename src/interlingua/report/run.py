@@ -192,8 +192,11 @@ def _towers(session: Session) -> Iterator[TowerUse]:
             weights=use.weights,
             note="frozen, its outputs cached" if use.frozen else "",
         )
-        head = count(session.model.heads[name])
-        yield TowerUse(name=f"{name} head", view=", ".join(views), parameters=head, trained=head)
+        # a shared space has heads, a dual encoder projections, a tower that learned alone neither
+        heads = getattr(session.model, "heads", getattr(session.model, "projections", {}))
+        if name in heads:
+            head = count(heads[name])
+            yield TowerUse(f"{name} head", ", ".join(views), parameters=head, trained=head)
 
 
 def _stages(session: Session, training: Sequence[Mapping[str, Any]]) -> list[StageUse]:

@@ -87,6 +87,17 @@ def test_a_picture_without_words_is_left_out_and_counted(tmp_path: Path) -> None
     assert count_reasons(source.problems) == {"no words": 1}
 
 
+def test_raw_titles_are_as_they_stand_there(tmp_path: Path) -> None:
+    title = "Clipart by Nicu Buculei - contour_chipmunk"
+    make(tmp_path, "mammals/contour_cheetah", title)
+    make(tmp_path, "mammals/untitled", "")
+    source = data.open_source("clipart", root=tmp_path, titles="raw")
+    (sample,) = source
+    assert texts(sample) == {title: 1.0}
+    assert sample.meta.name == "contour chipmunk"  # the cleaned one, by which twins are found
+    assert count_reasons(source.problems) == {"no title": 1}
+
+
 def test_a_folder_without_clip_art_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no clip art"):
         data.open_source("clipart", root=tmp_path)
