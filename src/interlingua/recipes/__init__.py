@@ -18,7 +18,25 @@ if TYPE_CHECKING:
     from interlingua.train.recipe import Recipe
 
 TABLE: dict[str, str] = {
+    "align": "interlingua.recipes.align:align",
+    "align_b7": "interlingua.recipes.align:align_b7",
+    "aligned": "interlingua.recipes.towers_alone:aligned",
+    "caption_words": "interlingua.recipes.towers_alone:caption_words",
+    "clip": "interlingua.recipes.clip:clip",
+    "clip_b16": "interlingua.recipes.clip:clip_b16",
+    "clip_b32": "interlingua.recipes.clip:clip_b32",
+    "clip_l14": "interlingua.recipes.clip:clip_l14",
+    "clip_small_first": "interlingua.recipes.clip:clip_small_first",
+    "cnn_gru": "interlingua.recipes.lit:cnn_gru",
     "demo": "interlingua.recipes.shared_space:demo",
+    "lit": "interlingua.recipes.lit:lit",
+    "picture_classes": "interlingua.recipes.towers_alone:picture_classes",
+    "picture_patches": "interlingua.recipes.towers_alone:picture_patches",
+    "siglip": "interlingua.recipes.siglip:siglip",
+    "siglip_b16": "interlingua.recipes.siglip:siglip_b16",
+    "siglip_l16": "interlingua.recipes.siglip:siglip_l16",
+    "siglip_so400m": "interlingua.recipes.siglip:siglip_so400m",
+    "finetune": "interlingua.recipes.finetune:finetune",
 }
 
 
