@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format clean
+.PHONY: help demo test test-all lint format peers clean
 .DELETE_ON_ERROR:
 
 help: ## show the targets
@@ -32,6 +32,9 @@ lint: $(VENV)/.installed-test ## style, formatting and types
 format: $(VENV)/.installed-test ## let ruff rewrite the files
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+peers: $(VENV)/.installed-demo ## .venv-peers: what the benchmarks compare with (several GB)
+	@$(BIN)/python -m benchmarks --setup
 
 clean: ## remove .venv and tool caches; runs and the data cache stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,22 +1,18 @@
 """Held-out retrieval of a recipe over several split seeds: each seed, and the mean.
 
-Each seed holds out other things and trains anew; features come from the cache after the
-first. Command: ``python benchmarks/seeds.py [--seeds 0 1 2] [a.b=c ...]``
+Each seed holds out other things and trains anew; features come from the cache after the first.
+Changes of the recipe are given with ``--set``: ``--set stages.heads.steps=150``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from benchmarks.harness import Findings
 from interlingua.evaluate.run import evaluate_session
 from interlingua.recipes import load_recipe
 from interlingua.train.recipe import apply_overrides
@@ -28,25 +24,24 @@ DIRECTIONS = (
 )  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("overrides", nargs="*", help="a.b=c changes of the recipe")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Of this benchmark."""
+    parser.add_argument("--set", nargs="*", default=[], help="a.b=c changes of the recipe")
     parser.add_argument("--recipe", default="demo")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--json", type=Path, help="where the figures are written")
-    arguments = parser.parse_args()
-    began = time.perf_counter()
-    figures = {seed: run(arguments.recipe, seed, arguments.overrides) for seed in arguments.seeds}
-    print(f"{'':24}" + "".join(f"{f'seed {seed}':>16}" for seed in figures) + f"{'mean':>16}")
+
+
+def measure(options: argparse.Namespace) -> Findings:
+    """Train and evaluate every seed."""
+    seeds = options.seeds[:1] if options.quick else options.seeds
+    figures = {str(seed): run(options.recipe, seed, options.set) for seed in seeds}
+    lines = [f"{'':24}" + "".join(f"{f'seed {seed}':>16}" for seed in figures) + f"{'mean':>16}"]
     for query, gallery in DIRECTIONS:
         for k in ("1", "10"):
             values = [value(one["held_out"], query, gallery, k) for one in figures.values()]
-            mean = statistics.mean(values)
-            row = "".join(f"{number:16.3f}" for number in (*values, mean))
-            print(f"{f'{query} → {gallery} R@{k}':24}{row}")
-    print(f"{time.perf_counter() - began:.0f} s, torch {torch.__version__}, {platform.processor()}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False))
+            row = "".join(f"{number:16.3f}" for number in (*values, statistics.mean(values)))
+            lines.append(f"{f'{query} → {gallery} R@{k}':24}{row}")
+    return Findings(figures, lines)
 
 
 def run(name: str, seed: int, overrides: list[str]) -> dict[str, Any]:
@@ -63,7 +58,3 @@ def value(rows: list[dict[str, Any]], query: str, gallery: str, k: str) -> float
         if (row["query"], row["gallery"]) == (query, gallery):
             return float(row["r_at"][k]["value"])
     return float("nan")
-
-
-if __name__ == "__main__":
-    main()

@@ -48,6 +48,9 @@ class TinySpace(nn.Module):
             return TextPreprocess(tokenizer=self.config.tokenizer, max_tokens=16)
         return AudioPreprocess(max_seconds=4.0, bucket_seconds=1.0)
 
+    def pooled_width(self, view: str) -> int:
+        return {"image": 3, "text": len(WORDS)}.get(view, 80)
+
     def pooled(self, view: str, media: Media) -> torch.Tensor:
         """What a frozen tower would give and a cache would keep: [M, P]."""
         if view == "image":
