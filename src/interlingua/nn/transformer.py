@@ -12,11 +12,11 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from interlingua.nn.attention import FULL, AttentionPattern, attend
 from interlingua.nn.frozen_linear import FrozenLinear
 from interlingua.nn.linear import Linear
+from interlingua.nn.single_query import attend_once
 
 NormOrder = Literal["pre", "post"]
 ActivationName = Literal["gelu", "gelu_tanh", "quick_gelu"]
@@ -62,7 +62,7 @@ class SelfAttention(nn.Module):
     def forward(
         self, states: Tensor, pattern: AttentionPattern = FULL, queries: Tensor | None = None
     ) -> Tensor:
-        """[B, N, D] to [B, N, D], or to [B, Q, D] where only ``queries`` [B, Q, D] ask."""
+        """[B, N, D] to [B, N, D], or to [B, 1, D] where only ``queries`` [B, 1, D] ask."""
         batch, tokens, width = states.shape
         if queries is not None:
             mixed = self._asked_by(queries, states, pattern)
@@ -73,19 +73,17 @@ class SelfAttention(nn.Module):
         return self.out(mixed.transpose(1, 2).flatten(2))
 
     def _asked_by(self, queries: Tensor, states: Tensor, pattern: AttentionPattern) -> Tensor:
-        """[B, H, Q, D / H]: keys and values of all states, queries of a few."""
+        """[B, H, 1, D / H]: what one query of each sample [B, 1, D] reads from all states."""
         batch, tokens, width = states.shape
         qkv: nn.Module = self.qkv
-        if isinstance(qkv, FrozenLinear):  # packed for its kernel: taken whole
-            key_value = qkv(states)[..., width:]
-            query = qkv(queries)[..., :width]
-        else:
-            weight, bias = self.qkv.weight, self.qkv.bias
-            query = functional.linear(queries, weight[:width], bias[:width])
-            key_value = functional.linear(states, weight[width:], bias[width:])
+        if not isinstance(qkv, FrozenLinear):
+            query, weight, bias = queries[:, 0], self.qkv.weight, self.qkv.bias
+            mixed = attend_once(query, states, weight, bias, self.num_heads, pattern.key_mask)
+            return mixed.unflatten(1, (1, self.num_heads, -1)).transpose(1, 2)
+        # packed for its kernel, so taken whole
         head = width // self.num_heads
-        query = query.unflatten(2, (self.num_heads, head)).transpose(1, 2)
-        key_value = key_value.reshape(batch, tokens, 2, self.num_heads, head)
+        query = qkv(queries)[..., :width].unflatten(2, (self.num_heads, head)).transpose(1, 2)
+        key_value = qkv(states)[..., width:].reshape(batch, tokens, 2, self.num_heads, head)
         key, value = key_value.permute(2, 0, 3, 1, 4)
         return attend(query, key, value, pattern)
 
@@ -140,7 +138,7 @@ class TransformerBlock(nn.Module):
 
         Args:
             states: [B, N, D].
-            pattern: who may look at whom; with ``only`` it must hold for those queries.
+            pattern: who may look at whom; with ``only`` no more than a mask of keys.
             only: [B] int64: the one token of each sample whose output is wanted: a last block
                 before pooling needs no other, and does a fifth of the work.
         """

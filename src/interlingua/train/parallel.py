@@ -73,7 +73,13 @@ class Alone:
 
     def clip(self, trained: Sequence[nn.Parameter], limit: float) -> Tensor:
         """See ``Parallel``."""
-        return nn.utils.clip_grad_norm_(trained, limit)
+        gradients = [one.grad for one in trained if one.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        # torch multiplies by 1 where nothing is too long: a pass over all gradients for nothing;
+        # off the CPU asking for the number would cost more than that
+        if norm.device.type != "cpu" or not bool(norm <= limit):
+            nn.utils.clip_grads_with_norm_(trained, limit, norm)
+        return norm
 
     def whole(self, model: nn.Module) -> AbstractContextManager[nn.Module]:
         """See ``Parallel``."""
