@@ -42,16 +42,26 @@ class FrozenLinear(nn.Module):
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach())
         self.use_onednn = has_onednn_linear()
 
-    def forward(self, states: Tensor) -> Tensor:
-        """[..., I] to [..., O]."""
+    def forward(self, states: Tensor, gelu: str | None = None) -> Tensor:
+        """[..., I] to [..., O].
+
+        Args:
+            states: of any dtype.
+            gelu: ``none`` or ``tanh``, torch's names for the exact one and its approximation: it is
+                done while the product is written, before it is rounded.
+        """
         states = states.to(self.weight.dtype)
         if self.use_onednn and states.device.type == "cpu" and not torch.is_grad_enabled():
+            after: tuple[str, list[float], str] = (
+                ("none", [], "") if gelu is None else ("gelu", [], gelu)
+            )
             product: Tensor = torch.ops.mkldnn._linear_pointwise(
-                states, self.weight, self.bias, "none", [], ""
+                states, self.weight, self.bias, *after
             )
             return product
         bias = None if self.bias is None else self.bias.to(states.dtype)
-        return functional.linear(states, self.weight, bias)
+        product = functional.linear(states, self.weight, bias)
+        return product if gelu is None else functional.gelu(product, approximate=gelu)
 
 
 def freeze_linears(

@@ -99,7 +99,10 @@ class FeedForward(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """[B, N, D] to [B, N, D]."""
-        return self.down(self.activation(self.up(states)))
+        up: nn.Module = self.up
+        if isinstance(up, FrozenLinear) and isinstance(self.activation, nn.GELU):
+            return self.down(up(states, gelu=self.activation.approximate))
+        return self.down(self.activation(up(states)))
 
 
 class TransformerBlock(nn.Module):

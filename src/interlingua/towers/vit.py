@@ -41,7 +41,7 @@ from interlingua.tokens import Tokens
 from interlingua.towers.in_pieces import encode_in_pieces
 from interlingua.towers.tower import ImagePreprocess, Tower
 
-TOKENS_AT_ONCE = 256  # frozen, on a CPU
+TOKENS_AT_ONCE = 800  # frozen, on a CPU: fewer, and reading the weights takes its time
 
 
 class ViT(Tower):
