@@ -26,7 +26,7 @@ WORDS = ("[PAD]", "[START]", "[END]", "[UNK]", "a", "photo", "of", ".", *COLOURS
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CLIP of random weights in transformers' layout."""
+    """A CLIP of random weights in this library's own layout."""
     from interlingua.config import validate
     from interlingua.models.dual_encoder import DualEncoder
     from interlingua.models.pretrained import save_pretrained

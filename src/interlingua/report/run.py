@@ -53,13 +53,12 @@ def write_run_report(session: Session, evaluation: Evaluation) -> Path:
 
 def report_data(session: Session, evaluation: Evaluation) -> ReportData:
     """Everything that the page of a run shows."""
-    recipe, corpus = session.recipe, session.corpus
+    corpus = session.corpus
     held_out = list(_things(evaluation.held_out, held_out=True)) if evaluation.held_out else []
     seen = list(_things(evaluation.seen, held_out=False))
     things = held_out + seen
     rows = read_lines(session.run.metrics_path)
     training = [row for row in rows if row["kind"] == "train"]
-    split = recipe.data.split
     return ReportData(
         title=f"Interlingua run {session.run.path.name}",
         facts=_facts(session, training),
@@ -87,17 +86,25 @@ def report_data(session: Session, evaluation: Evaluation) -> ReportData:
         strips=list(_strips(held_out, seen)),
         strips_note="Drawn at random by the run's seed, never picked by how well they do.",
         skipped=_skipped(session),
-        limitations=[
-            "Things are drawings and photographs on plain ground; photographs of scenes were "
-            "not tried.",
-            "The text tower reads English; speech is compared with English words.",
-        ]
-        + (
-            [f"Speech in {', '.join(split.unseen_languages)} was kept from training."]
-            if split and split.unseen_languages
-            else []
-        ),
+        limitations=_limitations(session),
     )
+
+
+def _limitations(session: Session) -> list[str]:
+    """What the data alone says of the run."""
+    split = session.recipe.data.split
+    drawn = {"stamps", "clipart", "openmoji"}
+    said = []
+    if {use.source.name for use in session.recipe.data.sources} <= drawn:
+        said.append(
+            "Things are drawings and photographs on plain ground; photographs of scenes were not "
+            "tried."
+        )
+    if "speech" in session.model.views:
+        said.append("Texts are English; speech is compared with English words.")
+    if split and split.unseen_languages:
+        said.append(f"Speech in {', '.join(split.unseen_languages)} was kept from training.")
+    return said
 
 
 def _things(measured: Measured, *, held_out: bool) -> Iterator[Thing]:
