@@ -137,6 +137,7 @@ def _member(
     except Exception as error:  # told to the parent, which stops
         pipe.send(f"rank {rank}: {type(error).__name__}: {error}")
     torch.distributed.destroy_process_group()
+    os._exit(0)  # gloo may abort an interpreter that shuts down
 
 
 def _training(

@@ -282,6 +282,9 @@ def main() -> None:
             break  # the other rank may wait within the case: it ends by its timeout
     print(json.dumps(failures), flush=True)
     distributed.destroy_process_group()
+    # gloo's threads may abort an interpreter that shuts down ("terminate called without an active
+    # exception"), after everything is said and done
+    os._exit(0)
 
 
 if __name__ == "__main__":
