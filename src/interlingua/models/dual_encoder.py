@@ -19,7 +19,6 @@ Shape legend: M media of one view, P pooled width, D width of the space.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -29,15 +28,12 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from interlingua import ranks
 from interlingua.batch import Batch, Media
 from interlingua.config import NamedConfig
-from interlingua.errors import ConfigError, DataError
-from interlingua.models.frozen_towers import FrozenTowers
+from interlingua.errors import ConfigError
 from interlingua.models.stage_settings import enter_stage
 from interlingua.models.tower_use import TowerUse
-from interlingua.tokens import Tokens
-from interlingua.towers.tower import Preprocess, Tower
+from interlingua.models.views import TowersOfViews
 
 
 class ProjectedTower(TowerUse):
@@ -72,7 +68,7 @@ class DualEncoderOutputs:
     bias: Tensor | None = None
 
 
-class DualEncoder(nn.Module):
+class DualEncoder(TowersOfViews):
     """See the module's text."""
 
     class Config(NamedConfig):
@@ -107,39 +103,20 @@ class DualEncoder(nn.Module):
             return self
 
     def __init__(self, config: Config):
-        super().__init__()
+        super().__init__(config.towers, config.views, config.initial_scale, config.max_scale)
         self.config = config
-        self.views = tuple(config.views)
         self.dimension = config.width
-        self.towers = nn.ModuleDict(
-            {name: use.build() for name, use in config.towers.items() if not use.frozen}
-        )
         for tower in self.towers.values():
             tower.pooled_only = True  # type: ignore[assignment]
-        self.frozen_towers = FrozenTowers(
-            {name: (use.tower, use.weights) for name, use in config.towers.items() if use.frozen}
-        )
         self.projections = nn.ModuleDict(
             {
                 name: _projection(name, self.tower_shape(name).pooled_width, config.width, use)
                 for name, use in config.towers.items()
             }
         )
-        self.log_scale = nn.Parameter(torch.tensor(math.log(config.initial_scale)))
         self.bias: nn.Parameter | None = None
         if config.initial_bias is not None:
             self.bias = nn.Parameter(torch.tensor(float(config.initial_bias)))
-
-    def tower_shape(self, tower: str) -> Tower:
-        """A tower for its widths and preprocessing; its weights may not be there."""
-        if tower in self.towers:
-            return self.towers[tower]  # type: ignore[return-value]
-        return self.frozen_towers.shape(tower)
-
-    def preprocess(self, view: str) -> Preprocess:
-        """What the data side must do for a view, in the present stage."""
-        self._check(view)
-        return self.tower_shape(self.config.views[view]).preprocess
 
     def forward(
         self, batch: Batch, needs: Collection[str] = frozenset({"vectors"})
@@ -153,40 +130,14 @@ class DualEncoder(nn.Module):
         # A copy: DDP can't find the use of a parameter that is an output itself.
         bias = None if self.bias is None else self.bias.clone()
         outputs = DualEncoderOutputs(scale=self.log_scale.exp(), bias=bias)
-        for view, media in batch.media.items():
-            if len(media):
-                outputs.vectors[view] = self.embed_media(view, media)
-            elif ranks.world_size() > 1:  # what one rank runs, all must run
-                outputs.vectors[view] = self.embed_media(view, media.stand_in())[:0]
-            else:
-                continue
-            outputs.owner[view] = media.owner
+        self.fill(outputs, batch)
         return outputs
 
     def embed_media(self, view: str, media: Media) -> Tensor:
         """[M, D] unit vectors of media of one view, normalised in fp32."""
         pooled = self.pooled(view, media)
-        projection = self.projections[self.config.views[view]]
+        projection = self.projections[self.tower_of(view)]
         return functional.normalize(projection(pooled).float(), dim=1)
-
-    def pooled_width(self, view: str) -> int:
-        """P of the tower of a view."""
-        self._check(view)
-        return self.tower_shape(self.config.views[view]).pooled_width
-
-    def pooled(self, view: str, media: Media) -> Tensor:
-        """[M, P] what the tower gives before its projection."""
-        self._check(view)
-        tower = self.config.views[view]
-        tokens = media.tokens if media.tokens is not None else self._encode(tower, media)
-        if tokens.pooled is None:
-            raise DataError(f"The tower {tower!r} gives no pooled vectors.")
-        return tokens.pooled
-
-    def after_step(self, step: int) -> None:
-        """Keep the inverse temperature in its range; the loop calls it after each update."""
-        with torch.no_grad():
-            self.log_scale.clamp_(0.0, math.log(self.config.max_scale))
 
     def enter_stage(self, settings: Mapping[str, Any]) -> None:
         """Take the settings of a training stage, given by tower and then by name.
@@ -206,20 +157,6 @@ class DualEncoder(nn.Module):
             optimise = getattr(tower, "for_inference", None)
             self.towers[name] = (optimise(precision) if optimise else tower).eval()
         return self.eval()
-
-    def _encode(self, tower: str, media: Media) -> Tokens:
-        if media.values is None:
-            raise DataError(f"The batch has neither values nor cached tokens for {tower!r}.")
-        if tower in self.towers:
-            return self.towers[tower](media.values, media.mask)
-        return self.frozen_towers.encode(tower, media.values, media.mask, self.log_scale.device)
-
-    def _check(self, view: str) -> None:
-        if view not in self.config.views:
-            raise DataError(
-                f"The model has no tower for {view!r}.",
-                next_step=f"It takes {', '.join(self.config.views)}.",
-            )
 
 
 def _projection(name: str, pooled_width: int, width: int, use: ProjectedTower) -> nn.Module:

@@ -20,7 +20,6 @@ Shape legend: M media of one view, P pooled width, L learned width, N named widt
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -30,15 +29,12 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from interlingua import ranks
 from interlingua.batch import Batch, Media
 from interlingua.config import Config, NamedConfig
-from interlingua.errors import ConfigError, DataError
-from interlingua.models.frozen_towers import FrozenTowers
+from interlingua.errors import ConfigError
 from interlingua.models.named_classes import NamedClasses
 from interlingua.models.tower_use import TowerUse
-from interlingua.tokens import Tokens
-from interlingua.towers.tower import Preprocess, Tower
+from interlingua.models.views import TowersOfViews
 
 
 class HeadConfig(Config):
@@ -79,7 +75,7 @@ class SharedSpaceOutputs:
     scale: Tensor = field(default_factory=lambda: torch.ones(()))
 
 
-class SharedSpace(nn.Module):
+class SharedSpace(TowersOfViews):
     """See the module's text."""
 
     class Config(NamedConfig):
@@ -119,15 +115,8 @@ class SharedSpace(nn.Module):
             return self
 
     def __init__(self, config: Config):
-        super().__init__()
+        super().__init__(config.towers, config.views, config.initial_scale, config.max_scale)
         self.config = config
-        self.views = tuple(config.views)
-        self.towers = nn.ModuleDict(
-            {name: use.build() for name, use in config.towers.items() if not use.frozen}
-        )
-        self.frozen_towers = FrozenTowers(
-            {name: (use.tower, use.weights) for name, use in config.towers.items() if use.frozen}
-        )
         named = config.named_classes
         self.named_width = self.tower_shape(named.text_tower).pooled_width if named else 0
         self.named_classes = _named_classes(named, self) if named else None
@@ -142,18 +131,6 @@ class SharedSpace(nn.Module):
                 for name, use in config.towers.items()
             }
         )
-        self.log_scale = nn.Parameter(torch.tensor(math.log(config.initial_scale)))
-
-    def tower_shape(self, tower: str) -> Tower:
-        """A tower for its widths and preprocessing; its weights may not be there."""
-        if tower in self.towers:
-            return self.towers[tower]  # type: ignore[return-value]
-        return self.frozen_towers.shape(tower)
-
-    def preprocess(self, view: str) -> Preprocess:
-        """What the data side must do for a view."""
-        self._check(view)
-        return self.tower_shape(self.config.views[view]).preprocess
 
     def forward(
         self, batch: Batch, needs: Collection[str] = frozenset({"vectors"})
@@ -165,34 +142,13 @@ class SharedSpace(nn.Module):
             needs: only ``vectors`` is known.
         """
         outputs = SharedSpaceOutputs(scale=self.log_scale.exp())
-        for view, media in batch.media.items():
-            if len(media):
-                outputs.vectors[view] = self.embed_media(view, media)
-            elif ranks.world_size() > 1:  # what one rank runs, all must run
-                outputs.vectors[view] = self.embed_media(view, media.stand_in())[:0]
-            else:
-                continue
-            outputs.owner[view] = media.owner
+        self.fill(outputs, batch)
         return outputs
 
     def embed_media(self, view: str, media: Media) -> Tensor:
         """[M, D] unit vectors of media of one view."""
         pooled = self.pooled(view, media)
-        return self.project(self.config.views[view], pooled)
-
-    def pooled_width(self, view: str) -> int:
-        """P of the tower of a view."""
-        self._check(view)
-        return self.tower_shape(self.config.views[view]).pooled_width
-
-    def pooled(self, view: str, media: Media) -> Tensor:
-        """[M, P] what the tower gives before its projection."""
-        self._check(view)
-        tower = self.config.views[view]
-        tokens = media.tokens if media.tokens is not None else self._encode(tower, media)
-        if tokens.pooled is None:
-            raise DataError(f"The tower {tower!r} gives no pooled vectors.")
-        return tokens.pooled
+        return self.project(self.tower_of(view), pooled)
 
     def project(self, tower: str, pooled: Tensor) -> Tensor:
         """Pooled tower outputs [M, P] to unit vectors [M, D], normalised in fp32."""
@@ -209,33 +165,14 @@ class SharedSpace(nn.Module):
             by_name = functional.normalize(projected[:, self.config.width :], dim=1)
         return torch.cat([learned * (1 - named.share) ** 0.5, by_name * named.share**0.5], dim=1)
 
-    def after_step(self, step: int) -> None:
-        """Keep the inverse temperature in its range; the loop calls it after each update."""
-        with torch.no_grad():
-            self.log_scale.clamp_(0.0, math.log(self.config.max_scale))
-
     def for_inference(self, precision: torch.dtype) -> SharedSpace:
         """The same model with frozen towers folded and cast; heads stay in fp32."""
         self.frozen_towers.precision = precision
         return self.eval()
 
-    def _encode(self, tower: str, media: Media) -> Tokens:
-        if media.values is None:
-            raise DataError(f"The batch has neither values nor cached tokens for {tower!r}.")
-        if tower in self.towers:
-            return self.towers[tower](media.values, media.mask)
-        return self.frozen_towers.encode(tower, media.values, media.mask, self.log_scale.device)
-
     def _learns_names(self, tower: str) -> bool:
         named = self.config.named_classes
         return named is not None and tower not in (named.picture_tower, named.text_tower)
-
-    def _check(self, view: str) -> None:
-        if view not in self.config.views:
-            raise DataError(
-                f"The model has no tower for {view!r}.",
-                next_step=f"It takes {', '.join(self.config.views)}.",
-            )
 
 
 def _head(pooled_width: int, width: int, config: HeadConfig) -> nn.Sequential:
