@@ -25,17 +25,33 @@ from interlingua.batch import Batch
 from interlingua.models.tower_alone import TowerAlone, TowerAloneConfig
 
 
+def checked_classes(classes: tuple[str, ...]) -> tuple[str, ...]:
+    """The names as they are.
+
+    Raises:
+        ValueError: fewer than two, one without a name, or two alike.
+    """
+    if len(classes) < 2:
+        raise ValueError(f"nothing can be told apart with {len(classes)} classes; give two")
+    if not all(name.strip() for name in classes):
+        raise ValueError("a class has no name")
+    if len(set(classes)) != len(classes):
+        twice = next(name for name in classes if classes.count(name) > 1)
+        raise ValueError(f"the class {twice!r} is named twice")
+    return classes
+
+
 @dataclass(slots=True)
 class ClassifierOutputs:
     """What the model gives.
 
     Attributes:
         logits: [M, C].
-        owner: [M] the sample of each.
+        logit_owner: [M] the sample of each.
     """
 
     logits: Tensor
-    owner: Tensor
+    logit_owner: Tensor
 
 
 class Classifier(TowerAlone):
@@ -58,14 +74,7 @@ class Classifier(TowerAlone):
         @field_validator("classes")
         @classmethod
         def _named_and_different(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-            if len(classes) < 2:
-                raise ValueError(f"nothing can be told apart with {len(classes)} classes; give two")
-            if not all(name.strip() for name in classes):
-                raise ValueError("a class has no name")
-            if len(set(classes)) != len(classes):
-                twice = next(name for name in classes if classes.count(name) > 1)
-                raise ValueError(f"the class {twice!r} is named twice")
-            return classes
+            return checked_classes(classes)
 
     config: Config
 

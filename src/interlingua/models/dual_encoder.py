@@ -33,7 +33,7 @@ from interlingua.config import NamedConfig
 from interlingua.errors import ConfigError
 from interlingua.models.stage_settings import enter_stage
 from interlingua.models.tower_use import TowerUse
-from interlingua.models.views import TowersOfViews
+from interlingua.models.views import SpaceOfViews
 
 
 class ProjectedTower(TowerUse):
@@ -68,7 +68,7 @@ class DualEncoderOutputs:
     bias: Tensor | None = None
 
 
-class DualEncoder(TowersOfViews):
+class DualEncoder(SpaceOfViews):
     """See the module's text."""
 
     class Config(NamedConfig):

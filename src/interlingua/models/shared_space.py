@@ -34,7 +34,7 @@ from interlingua.config import Config, NamedConfig
 from interlingua.errors import ConfigError
 from interlingua.models.named_classes import NamedClasses
 from interlingua.models.tower_use import TowerUse
-from interlingua.models.views import TowersOfViews
+from interlingua.models.views import SpaceOfViews
 
 
 class HeadConfig(Config):
@@ -75,7 +75,7 @@ class SharedSpaceOutputs:
     scale: Tensor = field(default_factory=lambda: torch.ones(()))
 
 
-class SharedSpace(TowersOfViews):
+class SharedSpace(SpaceOfViews):
     """See the module's text."""
 
     class Config(NamedConfig):

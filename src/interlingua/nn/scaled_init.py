@@ -8,23 +8,31 @@ from __future__ import annotations
 
 from torch import nn
 
-from interlingua.nn.transformer import TransformerBlock
+from interlingua.nn.cross_attention import CrossAttention, CrossAttentionBlock
+from interlingua.nn.transformer import SelfAttention, TransformerBlock
 
 
 def init_blocks(blocks: nn.ModuleList) -> None:
     """Normal weights by width and depth, zero biases, LayerNorms at one and zero, in place."""
     for block in blocks:
-        assert isinstance(block, TransformerBlock)
-        width = block.attention.qkv.in_features
-        written = (2 * len(blocks)) ** -0.5
-        stds = {
-            block.attention.qkv: width**-0.5,
-            block.attention.out: width**-0.5 * written,
-            block.feed_forward.up: (2 * width) ** -0.5,
-            block.feed_forward.down: width**-0.5 * written,
-        }
+        assert isinstance(block, TransformerBlock | CrossAttentionBlock)
+        width = block.feed_forward.up.in_features
+        attentions = [part for part in block.modules() if isinstance(part, SelfAttention)]
+        crossed = [part for part in block.modules() if isinstance(part, CrossAttention)]
+        written = ((len(attentions) + len(crossed) + 1) * len(blocks)) ** -0.5
+        stds: dict[nn.Linear, float] = {}
+        for attention in attentions:
+            stds[attention.qkv] = width**-0.5
+            stds[attention.out] = width**-0.5 * written
+        for cross in crossed:
+            stds[cross.query] = width**-0.5
+            stds[cross.key_value] = cross.key_value.in_features**-0.5
+            stds[cross.out] = width**-0.5 * written
+        stds[block.feed_forward.up] = (2 * width) ** -0.5
+        stds[block.feed_forward.down] = width**-0.5 * written
         for linear, std in stds.items():
             nn.init.normal_(linear.weight, std=std)
             nn.init.zeros_(linear.bias)
-        for norm in (block.attention_norm, block.feed_forward_norm):
-            norm.reset_parameters()
+        for part in block.modules():
+            if isinstance(part, nn.LayerNorm):
+                part.reset_parameters()

@@ -41,7 +41,7 @@ def classification_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) 
 
 
 class ClassificationObjective:
-    """Reads ``outputs.logits`` [M, C], ``outputs.owner`` [M] and ``batch.labels`` [B]."""
+    """Reads ``outputs.logits`` [M, C], ``outputs.logit_owner`` [M] and ``batch.labels`` [B]."""
 
     needs: frozenset[str] = frozenset({"logits"})
 
@@ -70,7 +70,7 @@ class ClassificationObjective:
                 where="objectives.classification",
                 next_step="Train a model that has classes, model.name=classifier.",
             )
-        labels = batch.labels[outputs.owner]
+        labels = batch.labels[outputs.logit_owner]
         known = labels >= 0
         total = classification_loss(outputs.logits, labels, self.config.smoothing)
         count = int(known.sum())
