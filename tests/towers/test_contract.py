@@ -34,10 +34,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "whisper_encoder-mean_std": (
         "whisper_encoder", {"width": 16, "num_heads": 2, "num_layers": 2, "num_mels": 8,
                             "max_tokens": 20, "pooling": "mean_std", "pooled_layers": (0, 1, -1)}),
+    "grid_view": ("grid_view", {"history": 12, "view_size": 3, "reach": 2, "objects": 2,
+                                "width": 16, "num_layers": 2, "hidden_width": 32}),
     "gru_text": ("gru_text", {"vocabulary": 50, "embedding_width": 12, "width": 16,
                               "num_layers": 2, "bidirectional": True}),
     "modified_resnet": ("modified_resnet", {"depths": (1, 1, 1, 1), "channels": 4, "num_heads": 2,
                                             "image_size": 64, "output_width": 12}),
+    "number_columns": ("number_columns", {
+        "mean": (0.5,) * 12, "std": (2.0,) * 12, "width": 16, "num_layers": 2, "num_heads": 2,
+        "hidden_width": 32}),
     "text_transformer": ("text_transformer", {
         "vocabulary": 50, "width": 16, "num_layers": 2, "num_heads": 2, "hidden_width": 32,
         "max_positions": 20, "end_id": 49}),
@@ -75,6 +80,10 @@ def batch_for(tower: Tower, size: int = 3) -> tuple[Tensor, Tensor | None]:
     if wanted.kind == "image":
         shape = (size, 3, wanted.size, wanted.size)
         return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8), None
+    if wanted.kind == "values":
+        values = torch.randn(size, *wanted.shape, generator=generator)
+        values[-1, 8:] = torch.nan  # missing
+        return values, None
     if wanted.kind == "audio":
         values = torch.randn(size, wanted.num_mels, 24, generator=generator)
         mask = torch.ones(size, 24, dtype=torch.bool)

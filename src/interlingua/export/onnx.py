@@ -29,7 +29,13 @@ from interlingua.data.text import tokenizer_path
 from interlingua.embedding import EmbeddingModel
 from interlingua.errors import DataError, MissingExtraError
 from interlingua.tokens import Tokens
-from interlingua.towers.tower import AudioPreprocess, ImagePreprocess, Preprocess, TextPreprocess
+from interlingua.towers.tower import (
+    AudioPreprocess,
+    ImagePreprocess,
+    Preprocess,
+    TextPreprocess,
+    ValuesPreprocess,
+)
 
 TOLERANCE = 1e-4  # of unit vectors
 FORMAT_VERSION = 1
@@ -122,7 +128,7 @@ def _export_view(model: nn.Module, view: str, folder: Path) -> ExportedView:
     path = folder / f"{view}.onnx"
     media = torch.export.Dim.DYNAMIC
     along: dict[str, Any] = {name: {0: media} for name in inputs}
-    if not isinstance(preprocess, ImagePreprocess):
+    if not isinstance(preprocess, ImagePreprocess | ValuesPreprocess):
         along = {
             name: {0: media, value.ndim - 1: torch.export.Dim.DYNAMIC}
             for name, value in inputs.items()
@@ -164,6 +170,8 @@ def example(preprocess: Preprocess, count: int, seed: int) -> dict[str, Tensor]:
         frames = 100 * (2 + seed)
         values = torch.randn(count, preprocess.num_mels, frames, generator=generator)
         return {"values": values, "mask": torch.ones(count, frames, dtype=torch.bool)}
+    if isinstance(preprocess, ValuesPreprocess):
+        return {"values": torch.randn(count, *preprocess.shape, generator=generator)}
     length = (
         preprocess.max_tokens if preprocess.pad_to_max else min(preprocess.max_tokens, 7 + seed)
     )
@@ -189,6 +197,8 @@ def _difference(graph: _View, path: Path, inputs: dict[str, Tensor]) -> float:
 def _shape(value: Tensor, preprocess: Preprocess) -> str:
     if isinstance(preprocess, ImagePreprocess):
         return f"[M, 3, {preprocess.size}, {preprocess.size}]"
+    if isinstance(preprocess, ValuesPreprocess):
+        return f"[M, {', '.join(map(str, preprocess.shape))}]"
     if value.ndim == 3:
         return f"[M, {value.shape[1]}, F]"
     return "[M, F]" if isinstance(preprocess, AudioPreprocess) else "[M, N]"

@@ -83,7 +83,18 @@ class TextPreprocess(Config):
     end_id: int = -1
 
 
-Preprocess = ImagePreprocess | AudioPreprocess | TextPreprocess
+class ValuesPreprocess(Config):
+    """Plain numbers as they are: float32, NaN where one is missing.
+
+    Attributes:
+        shape: of the values of one medium: (K,) for K columns of a table.
+    """
+
+    kind: Literal["values"] = "values"
+    shape: tuple[int, ...]
+
+
+Preprocess = ImagePreprocess | AudioPreprocess | TextPreprocess | ValuesPreprocess
 
 
 class Tower(nn.Module):
@@ -122,7 +133,7 @@ class Tower(nn.Module):
 
         Args:
             values: [M, 3, H, W] uint8 or float pixels, [M, num_mels, T] log-mel
-                frames, or [M, N] token ids.
+                frames, [M, N] token ids, or [M, *shape] plain numbers.
             mask: [M, N] True = real, for padded ids; [M, T] for padded frames.
             layers: numbers of blocks whose states are wanted too, 0 = before the first.
         """

@@ -9,7 +9,12 @@ from __future__ import annotations
 import torch
 
 from interlingua.batch import Media
-from interlingua.towers.tower import AudioPreprocess, ImagePreprocess, Preprocess
+from interlingua.towers.tower import (
+    AudioPreprocess,
+    ImagePreprocess,
+    Preprocess,
+    ValuesPreprocess,
+)
 
 _TOKENS = 4  # as long as a short text
 
@@ -24,6 +29,8 @@ def empty_media(preprocess: Preprocess) -> Media:
         frames = round(preprocess.bucket_seconds * preprocess.sample_rate / preprocess.hop)
         values = torch.zeros(0, preprocess.num_mels, frames)
         return Media(none, none, values, torch.ones(0, frames, dtype=torch.bool))
+    if isinstance(preprocess, ValuesPreprocess):
+        return Media(none, none, torch.zeros(0, *preprocess.shape))
     length = preprocess.max_tokens if preprocess.pad_to_max else _TOKENS
     ids = torch.zeros(0, length, dtype=torch.int64)
     return Media(none, none, ids, torch.ones(0, length, dtype=torch.bool))
