@@ -40,7 +40,7 @@ def assign_components(
             kept in the cache folder.
         pictures: whether pictures are compared at all.
     """
-    sets = _DisjointSets(len(samples))
+    sets = DisjointSets(len(samples))
     first: dict[Hashable, int] = {}
     for place, sample in enumerate(samples):
         marks: list[Hashable] = list(names(sample))
@@ -203,7 +203,7 @@ def _choose(
     return found
 
 
-class _DisjointSets:
+class DisjointSets:
     """Union-find with path halving."""
 
     def __init__(self, size: int):
