@@ -22,9 +22,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "loss_memory": ("open_clip",),
     "noise": (),
     "from_scratch": (),
+    "fusion": (),
     "one_modality_first": (),
     "files_to_features": (),
     "index_search": (),
+    "vector_search": ("faiss", "usearch"),
     "text_query": (),
     "seeds": (),
 }
