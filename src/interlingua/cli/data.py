@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from interlingua.cli import fetching
+from interlingua.cli import fetching, shards
 from interlingua.cli.options import DeviceOption, JsonOption
 from interlingua.cli.output import answers, print_json, print_text
 
@@ -193,6 +193,9 @@ def filter_source(
         filters.show_steps(steps, configs)
         print_text(f"Look at it: {page}")
         note(f"Every removal is in {folder / REMOVALS_FILE}.")
+
+
+app.command("shards")(shards.shards)
 
 
 def describe(source: Source) -> dict[str, Any]:

@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
 
 def is_source(things: Sequence[str]) -> bool:
-    """True for one folder, one manifest, or one name from ``data list``."""
+    """True for one folder, one manifest, shards, or one name from ``data list``."""
     from interlingua import data
+    from interlingua.data.shards.places import is_shards
 
     if len(things) != 1:
         return False
     path = Path(things[0])
+    if is_shards(things[0]):
+        return True
     if path.is_file():
-        return path.suffix in data.MANIFEST_ENDINGS
+        return path.suffix in (*data.MANIFEST_ENDINGS, data.PARQUET_ENDING)
     return path.is_dir() or things[0] in data.TABLE
 
 

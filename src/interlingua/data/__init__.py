@@ -1,7 +1,7 @@
 """The data side: what can be fetched, what can be opened, how it becomes samples.
 
-``open_source("stamps")``, ``open_source("my/pictures")`` and
-``open_source("captions.csv")`` all give a ``Source``.
+``open_source("stamps")``, ``open_source("my/pictures")``, ``open_source("captions.csv")`` and
+``open_source("shards/train-{000000..000099}.tar")`` all give a ``Source``.
 """
 
 from __future__ import annotations
@@ -30,11 +30,15 @@ TABLE = {
     "karpathy": "interlingua.data.sources.karpathy:Karpathy",
     "manifest": "interlingua.data.sources.manifest:Manifest",
     "openmoji": "interlingua.data.sources.openmoji:OpenMoji",
+    "parquet": "interlingua.data.sources.parquet:Parquet",
     "prompts": "interlingua.data.sources.prompts:Prompts",
+    "shards": "interlingua.data.sources.shards:Shards",
     "stamps": "interlingua.data.sources.stamps:Stamps",
 }
 
 MANIFEST_ENDINGS = (".csv", ".tsv", ".jsonl")
+PARQUET_ENDING = ".parquet"
+NEED_A_PATH = ("parquet", "shards")  # the name alone opens nothing, so a folder of that name wins
 
 
 def catalogue() -> list[Entry]:
@@ -98,9 +102,11 @@ def verify(name: str) -> Report:
 
 
 def open_source(name_or_path: str | Path, **options: Any) -> Source:
-    """Open a source by its name, a folder, or a manifest (``.csv``, ``.tsv``, ``.jsonl``).
+    """Open a source by its name, a folder, a manifest, or shards.
 
-    A known name wins over a folder of the same name; write ``./stamps`` for the folder.
+    A manifest is a ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet``; shards are a folder of ``.tar``
+    files, one of them, a pattern, or addresses. A known name wins over a folder of the same name;
+    write ``./stamps`` for the folder.
 
     Args:
         name_or_path: what to open.
@@ -112,25 +118,45 @@ def open_source(name_or_path: str | Path, **options: Any) -> Source:
         FetchError: it isn't cached and can't be fetched.
     """
     text = str(name_or_path)
-    if text in TABLE or (":" in text and not Path(text).exists()):
-        given = {"name": text, **options}
-    else:
-        path = Path(text).expanduser()
-        if path.is_dir():
-            given = {"name": "folder", "path": path, **options}
-        elif path.is_file() and path.suffix.lower() in MANIFEST_ENDINGS:
-            given = {"name": "manifest", "path": path, **options}
-        elif path.is_file():
-            raise DataError(
-                f"A source is a folder or a manifest; {path.suffix or 'this ending'} is neither.",
-                where=str(path),
-                next_step=f"Manifests end in {', '.join(MANIFEST_ENDINGS)}.",
-            )
-        else:
-            raise DataError(
-                f"There is no source, folder or manifest {text!r}{nearest(text, TABLE)}.",
-                next_step=f"Known names: {', '.join(sorted(TABLE))}; or give a path.",
-            )
+    given = {**settings_of(text), **options}
     source_class = resolve("data", given["name"])
     source: Source = source_class(validate(source_class.Config, given, where=f"data {text}"))
     return source
+
+
+def settings_of(text: str) -> dict[str, Any]:
+    """What ``open_source`` opens, as the settings of a source: for a recipe.
+
+    Raises:
+        DataError: no such name, folder or file.
+    """
+    from interlingua.data.shards.places import is_address, is_shards
+
+    if text in TABLE and not (text in NEED_A_PATH and Path(text).exists()):
+        return {"name": text}
+    if is_shards(text):
+        return {"name": "shards", "paths": [text]}
+    if is_address(text) or (":" in text and not Path(text).exists()):
+        return {"name": text}
+    path = Path(text).expanduser()
+    if path.suffix.lower() == PARQUET_ENDING or (path.is_dir() and _has_parquet(path)):
+        return {"name": "parquet", "paths": [text]}
+    if path.is_dir():
+        return {"name": "folder", "path": path}
+    if path.is_file() and path.suffix.lower() in MANIFEST_ENDINGS:
+        return {"name": "manifest", "path": path}
+    if path.is_file():
+        raise DataError(
+            f"A source is a folder, a manifest or shards; {path.suffix or 'this'} is neither.",
+            where=str(path),
+            next_step=f"Manifests end in {', '.join(MANIFEST_ENDINGS)} or {PARQUET_ENDING}; shards "
+            "in .tar.",
+        )
+    raise DataError(
+        f"There is no source, folder or manifest {text!r}{nearest(text, TABLE)}.",
+        next_step=f"Known names: {', '.join(sorted(TABLE))}; or give a path.",
+    )
+
+
+def _has_parquet(folder: Path) -> bool:
+    return next(folder.glob(f"*{PARQUET_ENDING}"), None) is not None

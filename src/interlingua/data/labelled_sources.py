@@ -10,9 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from interlingua import data
 from interlingua.config import nearest, resolve, validate
-from interlingua.data import MANIFEST_ENDINGS, TABLE
+from interlingua.data import MANIFEST_ENDINGS, PARQUET_ENDING, TABLE
 from interlingua.data.endings import IMAGE_ENDINGS
+from interlingua.data.shards.places import is_shards
 from interlingua.data.source import Source
 from interlingua.data.sources.imagenet import INSIDE, MAPPING, SOLUTION, SYNSET
 from interlingua.data.sources.karpathy import is_karpathy
@@ -67,6 +69,9 @@ def settings_of(
     if str(name_or_path) in TABLE or (":" in str(name_or_path) and not path.exists()):
         _only(given, "names", str(name_or_path))
         return {"name": str(name_or_path)}
+    if is_shards(str(name_or_path)) or path.suffix.lower() == PARQUET_ENDING:
+        _only(given, "names", "a set of shards or a table")
+        return data.settings_of(str(name_or_path))
     if path.is_dir():
         return _of_folder(path, given)
     if path.is_file() and is_karpathy(path):

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from interlingua.catalogue.cache import cache_root, write_whole
 from interlingua.content import Content, FileContent, ZipContent
 from interlingua.data.gate import ImageLimits
+from interlingua.data.shards.member import MemberContent
 from interlingua.errors import MediaError
 
 FORMAT_VERSION = 1
@@ -138,6 +139,8 @@ def _state(content: Content) -> bytes:
             file, member = path, ""
         case ZipContent(archive=path, member=member):
             file = path
+        case MemberContent(name=name, length=length, crc32=crc32):
+            return hashlib.sha256(f"{name}|{length}|{crc32}".encode()).digest()[:16]
         case _:
             return hashlib.sha256(content.read()).digest()[:16]
     try:

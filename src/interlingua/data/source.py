@@ -16,10 +16,39 @@ class Problem:
     Attributes:
         reason: a short fixed phrase, for counting.
         where: the file, or the manifest with its line number.
+        count: how many are left out for it; more than one where they are too many to list.
     """
 
     reason: str
     where: str
+    count: int = 1
+
+
+class Problems:
+    """Collects what is left out; of each reason the first are listed, the others only counted.
+
+    Args:
+        listed: how many of a reason are listed one by one.
+    """
+
+    def __init__(self, listed: int = 100):
+        self._limit = listed
+        self._listed: dict[str, list[Problem]] = {}
+        self._more: dict[str, Problem] = {}
+
+    def add(self, reason: str, where: str, count: int = 1) -> None:
+        """Note what is left out."""
+        listed = self._listed.setdefault(reason, [])
+        if len(listed) < self._limit:
+            listed.append(Problem(reason, where, count))
+            return
+        before = self._more.get(reason)
+        self._more[reason] = Problem(reason, where, count + (before.count if before else 0))
+
+    @property
+    def listed(self) -> list[Problem]:
+        """All of them; where a reason has more than are listed, its last line counts the rest."""
+        return [one for listed in self._listed.values() for one in listed] + [*self._more.values()]
 
 
 class Source(Protocol):
@@ -75,5 +104,5 @@ def count_reasons(problems: Sequence[Problem]) -> dict[str, int]:
     """How many were left out for each reason, most first."""
     counts: dict[str, int] = {}
     for problem in problems:
-        counts[problem.reason] = counts.get(problem.reason, 0) + 1
+        counts[problem.reason] = counts.get(problem.reason, 0) + problem.count
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from interlingua.content import Content, FileContent, ZipContent, digest
+from interlingua.data.shards.member import MemberContent
 from interlingua.errors import MediaError
 from interlingua.sample import Label, Part, Text
 
@@ -76,7 +77,7 @@ def _stamp(content: Content, stamps: dict[Path, os.stat_result | None]) -> str |
     """What tells one state of a file from another without reading it; None where unknown."""
     if isinstance(content, FileContent):
         path, member = content.path, ""
-    elif isinstance(content, ZipContent):
+    elif isinstance(content, ZipContent | MemberContent) and content.archive is not None:
         path, member = content.archive, content.member
     else:
         return None

@@ -107,9 +107,9 @@ def _read_sources(
         if source.name in weight:
             raise DataError(f"The source {source.name!r} is used twice.", where="data.sources")
         weight[source.name] = use.weight
-        problems[source.name] = source.problems
         # A source of somebody else's may say nothing of itself in its samples.
         samples += [replace(one, meta=replace(one.meta, source=source.name)) for one in source]
+        problems[source.name] = source.problems  # shards know of damaged texts once they are read
         note(f"{source.name}: {len(source):,} samples")
     return samples, weight, problems
 

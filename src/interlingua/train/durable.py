@@ -133,6 +133,16 @@ def remove_leftovers(folder: Path) -> int:
     return len(leftovers)
 
 
+def sync_file(path: Path) -> None:
+    """Fsync a file that something else has written."""
+    crash_point("fsync", path)
+    descriptor = os.open(path, os.O_RDWR)  # Windows flushes only what may be written
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_folder(path: Path) -> None:
     """Fsync a folder, so that the names in it survive a power cut; nothing to do on Windows."""
     crash_point("fsync", path)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from interlingua.batch import Batch
 from interlingua.errors import CheckpointError, TrainingError
@@ -19,6 +20,10 @@ from interlingua.train.processes import Processes
 
 # (sample numbers, generator of the batch), and in many processes share=range of places in it
 MakeBatch = Callable[..., Batch]
+
+Numbers = NDArray[np.int64]
+# (generator of the epoch, how often each sample comes or None for once) -> sample numbers
+EpochOrder = Callable[[np.random.Generator, Numbers | None], Numbers]
 
 
 class Stream(Protocol):
@@ -57,6 +62,7 @@ class ShuffledStream:
         processes: how many train together and which is this one; as they are by default. All
             have the same order, and of each batch each makes its own share: contiguous, the
             sizes differ by one at most. ``make`` is then called with ``share=`` as well.
+        order: of an epoch's samples; any sample may come at any place by default.
 
     Raises:
         TrainingError: there is no sample, or fewer in a batch than there are processes.
@@ -72,6 +78,7 @@ class ShuffledStream:
         repeats: Sequence[float] | None = None,
         identity: str = "",
         processes: Processes | None = None,
+        order: EpochOrder | None = None,
     ):
         if num_samples < 1 or (repeats is not None and not any(rate > 0 for rate in repeats)):
             raise TrainingError(
@@ -87,6 +94,7 @@ class ShuffledStream:
         self.identity = identity
         self.processes = processes or present()
         self.repeats = None if repeats is None else np.asarray(repeats, dtype=np.float64)
+        self.order = order or self._anywhere
         self.epoch = 0
         self.position = 0  # batches of this epoch that were given
         self._batches = self._plan()
@@ -145,20 +153,35 @@ class ShuffledStream:
         """Of the current epoch."""
         return len(self._batches)
 
-    def _plan(self) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+    def samples_before(self, position: int) -> int:
+        """How many samples of the current epoch come before one of its batches."""
+        # the larger batches come first: np.array_split
+        base, extra = divmod(self._planned, max(1, len(self._batches)))
+        return position * base + min(position, extra)
+
+    def _plan(self) -> list[Numbers]:
         random = np.random.default_rng((self.seed, 0, self.epoch))
-        if self.repeats is None:
-            order = random.permutation(self.num_samples)
-        else:
-            order = self._repeated(random)
+        times = None
+        if self.repeats is not None:
+            times = np.floor(self.repeats + random.random(self.num_samples)).astype(np.int64)
+        order = self.order(random, times)
+        self._planned = len(order)
         count = math.ceil(len(order) / self.batch_size)
         return np.array_split(order, count) if count else []
 
-    def _repeated(self, random: np.random.Generator) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Round after round, so that the copies of one sample lie in different batches."""
-        assert self.repeats is not None
-        times = np.floor(self.repeats + random.random(self.num_samples)).astype(np.int64)
-        rounds = [
-            random.permutation(np.flatnonzero(times > number)) for number in range(times.max())
-        ]
-        return np.concatenate(rounds) if rounds else np.empty(0, dtype=np.int64)
+    def _anywhere(self, random: np.random.Generator, times: Numbers | None) -> Numbers:
+        if times is None:
+            return random.permutation(self.num_samples)
+        return repeated(np.arange(self.num_samples), times, random)
+
+
+def repeated(samples: Numbers, times: Numbers, random: np.random.Generator) -> Numbers:
+    """Each sample as often as asked for, round after round, so that copies lie far apart.
+
+    Args:
+        samples: [n] numbers.
+        times: [n] how often each comes.
+        random: shuffles each round.
+    """
+    rounds = [random.permutation(samples[times > number]) for number in range(times.max(initial=0))]
+    return np.concatenate(rounds) if rounds else np.empty(0, dtype=np.int64)

@@ -172,7 +172,7 @@ def _thing(
         if "://" in text:
             problems.append(Problem("an address: only files are read", where))
             return None
-        reason = _why_unusable(root / text, (IMAGE_ENDINGS, AUDIO_ENDINGS)[column != "image"])
+        reason = why_unusable(root / text, (IMAGE_ENDINGS, AUDIO_ENDINGS)[column != "image"])
         if reason:
             problems.append(Problem(reason, f"{where} ({column}: {text[:200]})"))
             return None
@@ -187,7 +187,8 @@ def _thing(
     return _Thing(key, media, row, texts)
 
 
-def _why_unusable(path: Path, endings: tuple[str, ...]) -> str:
+def why_unusable(path: Path, endings: tuple[str, ...]) -> str:
+    """Why a row's file is not taken, a short fixed phrase; empty where it is."""
     try:
         if not path.exists():
             return "the file is missing"

@@ -19,7 +19,8 @@ def read_rows(path: Path, problems: list[Problem]) -> Iterator[tuple[int, Mappin
     """Each row with the number of the line it ends on, the first line being 1.
 
     Raises:
-        DataError: no such file, an unknown ending, no header, or bytes that are no text.
+        DataError: no such file, an unknown ending, no header, two columns of one name, or bytes
+            that are no text.
     """
     ending = path.suffix.lower()
     if ending not in (".csv", ".tsv", ".jsonl"):
@@ -96,6 +97,7 @@ def _table_rows(
     delimiter = "\t" if ending == ".tsv" else max(",;\t", key=first.count)
     reader = csv.reader(_chain(first, lines), delimiter=delimiter)
     header = next(reader)
+    _require_different(header, path)
     while True:
         try:
             row = next(reader, None)
@@ -109,6 +111,18 @@ def _table_rows(
         elif any(cell.strip() for cell in row):
             # A short row lacks its last cells.
             yield reader.line_num, dict(zip(header, row, strict=False))
+
+
+def _require_different(header: list[str], path: Path) -> None:
+    """Refuse a name that two columns bear: one of them would go unseen."""
+    names = [name.strip() for name in header if name.strip()]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(
+            f"The table has two columns {twice!r}.",
+            where=f"{path}:1",
+            next_step="Rename one of them.",
+        )
 
 
 def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
