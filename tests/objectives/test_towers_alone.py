@@ -120,7 +120,7 @@ def test_nothing_to_learn_from_is_zero_and_differentiable() -> None:
 def test_what_is_counted() -> None:
     logits = torch.eye(3)[[0, 1, 1, 2]] * 9
     batch = Batch(["a", "b", "c"], labels=torch.tensor([0, 2, -1]))
-    outputs = SimpleNamespace(logits=logits, owner=torch.tensor([0, 1, 2, 0]))
+    outputs = SimpleNamespace(logits=logits, logit_owner=torch.tensor([0, 1, 2, 0]))
     loss = ClassificationObjective(ClassificationObjective.Config())(outputs, batch)
     assert loss.counts == {"classes": 3, "accuracy": 3} and not loss.of_all_ranks
     assert float(loss.parts["accuracy"]) == pytest.approx(1 / 3)
@@ -136,7 +136,9 @@ def test_what_is_counted() -> None:
 
 
 def test_samples_without_classes_are_refused_in_words() -> None:
-    outputs = SimpleNamespace(logits=torch.zeros(1, 2), owner=torch.zeros(1, dtype=torch.int64))
+    outputs = SimpleNamespace(
+        logits=torch.zeros(1, 2), logit_owner=torch.zeros(1, dtype=torch.int64)
+    )
     objective = ClassificationObjective(ClassificationObjective.Config())
     with pytest.raises(DataError, match="have no classes"):
         objective(outputs, Batch(["a"]))
