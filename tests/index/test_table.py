@@ -140,7 +140,7 @@ def test_many_small_additions_are_joined_and_found(made, tmp_path):
     for record in made.records[:60]:
         index.add([record])
     assert len(index) == 60
-    assert index._table.stats()["fragment_stats"]["num_fragments"] <= 17
+    assert index._newest().table.stats()["fragment_stats"]["num_fragments"] <= 17
     for number in (0, 31, 59):
         assert index.search(made.vectors[number], 1)[0].text == f"name {number}"
 

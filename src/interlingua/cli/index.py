@@ -1,4 +1,4 @@
-"""``interlingua index build`` and ``interlingua search``."""
+"""``interlingua index build``, and the list of verbs that look after an index."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
-from interlingua.cli.options import DeviceOption, JsonOption, RunOption
-from interlingua.cli.output import answers, note, notices, print_json, print_text
-from interlingua.errors import ConfigError, SearchIndexError
+from interlingua.cli import index_care
+from interlingua.cli.options import DeviceOption, JsonOption
+from interlingua.cli.output import notices, print_json, print_text
+from interlingua.errors import ConfigError
 
 if TYPE_CHECKING:
     from interlingua.index.build import BuildReport
-    from interlingua.index.record import Hit
+    from interlingua.index.field_table import FieldTable
 
 app = typer.Typer(
     help="Make pictures, words and sounds searchable.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
+
+app.command("info")(index_care.info)
+app.command("verify")(index_care.verify)
+app.command("compact")(index_care.compact)
+app.command("remove")(index_care.remove)
 
 KindsOption = Annotated[
     str | None,
@@ -32,20 +36,41 @@ KindsOption = Annotated[
 ]
 
 
+FieldsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--fields", metavar="FILE", exists=True, dir_okay=False,
+        help="A table with a column `key`; `search --where` may ask for the others.",
+    ),
+]  # fmt: skip
+
+
 @app.command("build")
 def build(
     source: Annotated[
-        str, typer.Argument(help="A name from `data list`, a folder, or a manifest.")
+        str,
+        typer.Argument(
+            help="A name from `data list`, a folder, a manifest, or what `embed SOURCE` has made."
+        ),
     ],
-    run: RunOption,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The index's folder.")],
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run", metavar="RUN", help="The run whose model embeds; vectors need none."
+        ),
+    ] = None,
     kinds: KindsOption = None,
     append: Annotated[
         bool, typer.Option("--append", help="Add to the index that is there.")
     ] = False,
+    fields: FieldsOption = None,
+    digests: Annotated[
+        bool, typer.Option("--digests", help="Keep the SHA-256 of files, for `index verify`.")
+    ] = False,
     device: DeviceOption = "auto",
     json: JsonOption = False,
-) -> None:
+) -> None:  # fmt: skip
     """Embed a source and store it for search.
 
     An index that is already in DIR is replaced once the new one is complete.
@@ -54,37 +79,75 @@ def build(
     ```
     interlingua index build clipart --run runs/demo --out indexes/clipart
     interlingua index build my/pictures --run runs/demo --out indexes/mine --in image
+    interlingua index build my/pictures --run runs/demo --out indexes/mine --fields years.csv
+    interlingua index build vectors/clipart --out indexes/clipart
     ```
     """
+    from interlingua.index.from_vectors import holds_vectors
+
+    if holds_vectors(Path(source)):
+        if run or kinds or append or fields or digests:
+            raise ConfigError(
+                "A folder of vectors is taken as it is.",
+                where=source,
+                next_step=f"interlingua index build {source} --out {out}",
+            )
+        build_from_vectors(Path(source), out, json)
+        return
+    if run is None:
+        raise ConfigError("Which model embeds?", next_step="Give --run RUN, such as runs/demo.")
     from interlingua import data
     from interlingua.index.build import build_index
+    from interlingua.index.field_table import FieldTable
     from interlingua.space import load
 
+    table = None if fields is None else FieldTable.read(fields)
     space = load(run, device=device)
     opened = data.open_source(source)
     columns = (TextColumn("embedding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=notices(), transient=True) as bar:
         task = bar.add_task("embedding", total=None)
         report = build_index(
-            out,
-            space,
-            opened,
-            kinds=split_kinds(kinds),
-            append=append,
+            out, space, opened, kinds=split_kinds(kinds), append=append,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
             isolate=source not in data.TABLE,  # files of unknown origin
-        )
+            fields=table, digests=digests,
+        )  # fmt: skip
     if json:
-        print_json(
-            {
-                "index": str(out),
-                "added": report.added,
-                "left_out": report.left_out,
-                "not_known": report.not_known,
-            }
-        )
+        print_json(built(out, report, table))
     else:
         show_build(out, report)
+
+
+def build_from_vectors(folder: Path, out: Path, json: bool) -> None:
+    """An index of what ``embed SOURCE --out DIR`` has made."""
+    from interlingua.index.from_vectors import index_vectors
+
+    columns = (TextColumn("indexing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=notices(), transient=True) as bar:
+        task = bar.add_task("indexing", total=None)
+        index = index_vectors(
+            out,
+            folder,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if json:
+        print_json({"index": str(out), "added": index.kinds()})
+    else:
+        print_text(f"{out}: {counts(index.kinds()) or 'nothing'} added.")
+
+
+def built(out: Path, report: BuildReport, table: FieldTable | None) -> dict[str, object]:
+    """What was built, as plain data."""
+    told: dict[str, object] = {
+        "index": str(out),
+        "added": report.added,
+        "left_out": report.left_out,
+        "not_known": report.not_known,
+    }
+    if table is not None:
+        told |= {"fields": dict(table.kinds), "without_fields": report.without_fields}
+    return told
 
 
 def show_build(out: Path, report: BuildReport) -> None:
@@ -94,93 +157,14 @@ def show_build(out: Path, report: BuildReport) -> None:
         print_text(f"left out: {counts(report.left_out)}.")
     if report.not_known:
         print_text(f"The model has no tower for: {counts(report.not_known)}.")
+    if report.without_fields:
+        print_text(f"The table of fields says nothing of {report.without_fields:,} samples.")
     print_text(f'Next: interlingua search --index {out} --text "a dog"')
-
-
-def search(
-    index: Annotated[Path, typer.Option(metavar="DIR", help="An index that was built.")],
-    text: Annotated[
-        list[str] | None, typer.Option(metavar="WORDS", help="Words to search by.")
-    ] = None,
-    image: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="A picture to search by."),
-    ] = None,
-    audio: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="A sound to search by."),
-    ] = None,
-    speech: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE", exists=True, dir_okay=False, help="A spoken word to search by."
-        ),
-    ] = None,
-    kinds: KindsOption = None,
-    count: Annotated[int, typer.Option("-k", metavar="N", min=1, help="How many are shown.")] = 5,
-    run: Annotated[
-        Path | None, typer.Option("--run", metavar="RUN", help="The model, if it was moved.")
-    ] = None,
-    device: DeviceOption = "auto",
-    json: JsonOption = False,
-) -> None:
-    """Search by words, pictures, sounds or speech; several at once make one mixed query.
-
-    Examples:
-    ```
-    interlingua search --index indexes/clipart --text "a red car" --in image
-    interlingua search --index indexes/clipart --image horse.png --text "at night" -k 10
-    interlingua search --index indexes/clipart --audio bark.ogg --in image,text
-    ```
-    """
-    if not (text or image or audio or speech):
-        raise ConfigError(
-            "There is nothing to search by.",
-            next_step='Give --text "a dog", --image, --audio or --speech FILE, or several of them.',
-        )
-    from interlingua.index.table import Index
-    from interlingua.space import load
-
-    opened = Index.open(index)
-    folder = run or opened.run
-    if folder is None:
-        raise SearchIndexError(
-            "The index doesn't say which run it was built with.",
-            where=str(index),
-            next_step="Name it: --run RUN.",
-        )
-    space = load(folder, device=device)
-    opened.check_space(space.id)
-    vector = space.query(
-        text=text or None, image=image or None, sound=audio or None, speech=speech or None
-    )
-    hits = opened.search(vector, k=count, kinds=split_kinds(kinds))
-    if json:
-        print_json([hit.to_json() for hit in hits])
-    else:
-        show_hits(hits)
 
 
 def split_kinds(kinds: str | None) -> list[str] | None:
     """``image,text`` as a list; None stands for all."""
     return None if kinds is None else [kind.strip() for kind in kinds.split(",") if kind.strip()]
-
-
-def show_hits(hits: list[Hit]) -> None:
-    """One line for each hit, best first."""
-    if not hits:
-        note("Nothing was found.")
-        return
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("score", justify="right", no_wrap=True)
-    table.add_column("kind", no_wrap=True)
-    table.add_column("what", overflow="fold", ratio=1)
-    table.add_column("where", overflow="fold", ratio=2)
-    for hit in hits:
-        what = hit.text + (f" [{hit.language}]" if hit.language else "")
-        where = hit.path or f"{hit.source}: {hit.key}"
-        table.add_row(f"{hit.score:.3f}", hit.kind, Text(what), Text(where))
-    answers().print(table, highlight=False)
 
 
 def counts(numbers: dict[str, int]) -> str:

@@ -16,11 +16,13 @@ from interlingua.cli import (
     embed,
     failures,
     finetune,
+    fusion,
     index,
     probe,
     processes,
     recipes,
     runs,
+    search,
     train,
     weights,
     zero_shot,
@@ -67,10 +69,11 @@ app.command("report", rich_help_panel="Train and judge")(runs.report)
 app.command("zero-shot", rich_help_panel="Train and judge")(zero_shot.zero_shot)
 app.command("probe", rich_help_panel="Train and judge")(probe.probe)
 app.add_typer(recipes.app, name="recipes", rich_help_panel="Train and judge")
+app.add_typer(fusion.app, name="fusion", rich_help_panel="Train and judge")
 app.command("classify", rich_help_panel="Use")(classify.classify)
 app.command("embed", rich_help_panel="Use")(embed.embed)
 app.add_typer(index.app, name="index", rich_help_panel="Use")
-app.command("search", rich_help_panel="Use")(index.search)
+app.command("search", rich_help_panel="Use")(search.search)
 app.add_typer(data.app, name="data", rich_help_panel="Data and weights")
 app.add_typer(weights.app, name="weights", rich_help_panel="Data and weights")
 

@@ -1,4 +1,4 @@
-"""Search: records with vectors in an embedded LanceDB table, exact cosine search."""
+"""Search: records with vectors in an embedded LanceDB table, found by cosine and by fields."""
 
 from __future__ import annotations
 
@@ -7,13 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from interlingua.index.build import build_index as build_index
+    from interlingua.index.condition import Field as Field
+    from interlingua.index.field_table import FieldTable as FieldTable
+    from interlingua.index.filter import Filter as Filter
+    from interlingua.index.filter_syntax import parse as parse
     from interlingua.index.record import Hit as Hit
     from interlingua.index.record import Record as Record
     from interlingua.index.table import Index as Index
 
-_HOME = {"Hit": "record", "Index": "table", "Record": "record", "build_index": "build"}
+_HOME = {
+    "Field": "condition",
+    "FieldTable": "field_table",
+    "Filter": "filter",
+    "Hit": "record",
+    "Index": "table",
+    "Record": "record",
+    "build_index": "build",
+    "parse": "filter_syntax",
+}
 
-__all__ = ["Hit", "Index", "Record", "build_index"]
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:

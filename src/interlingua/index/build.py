@@ -6,7 +6,7 @@ Shape legend: D width of the space.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from interlingua.errors import DataError, MediaError
+from interlingua.index.fields import Value
+from interlingua.index.files import FileState, state_of
 from interlingua.index.info import FILE_NAME
 from interlingua.index.record import Record, Vector, expand_kinds
 from interlingua.index.table import Index
+from interlingua.index.writing import Writer
 from interlingua.sample import Audio, Image, Label, Part, Sample, Text
 
 if TYPE_CHECKING:
     from interlingua.data.source import Source
     from interlingua.embedding import Features
+    from interlingua.index.field_table import FieldTable
     from interlingua.space import Space
 
 PARTS_AT_A_TIME = 4096  # embedded together; the index grows by as many
@@ -40,12 +44,14 @@ class BuildReport:
         added: records by kind.
         left_out: damaged or refused media by reason.
         not_known: parts by kinds that the model has no tower for.
+        without_fields: samples that the table of fields says nothing of; 0 without one.
     """
 
     index: Index
     added: dict[str, int]
     left_out: dict[str, int]
     not_known: dict[str, int]
+    without_fields: int = 0
 
 
 def build_index(
@@ -59,6 +65,8 @@ def build_index(
     on_error: OnError | None = None,
     features: Features | None = None,
     isolate: bool = False,
+    fields: FieldTable | None = None,
+    digests: bool = False,
 ) -> BuildReport:
     """Embed a source and make it searchable.
 
@@ -72,6 +80,9 @@ def build_index(
         on_error: called with each part that is left out because its bytes are damaged or refused.
         features: see ``Space.embed_parts``.
         isolate: decode in processes that may die, for files of unknown origin.
+        fields: more of what filters may ask for, by key.
+        digests: keep the SHA-256 of each medium's bytes, which are read once more for it, so that
+            ``Index.verify`` can tell a changed file from one that was only touched.
 
     Raises:
         DataError: nothing in the source can be embedded by this model.
@@ -97,12 +108,13 @@ def build_index(
             on_error(part, error)
 
     apart = space.isolated() if isolate else nullcontext()
-    with apart, _target(path, space, append) as index:
+    told = {} if fields is None else fields.values
+    with apart, _target(path, space, append, fields) as index:
         for start in range(0, len(usable), PARTS_AT_A_TIME):
             block = usable[start : start + PARTS_AT_A_TIME]
             vectors = space.embed_parts([part for _, part in block], leave_out, features)
             records = [
-                record_of(sample, part, vector)
+                record_of(sample, part, vector, told.get(sample.key), digests=digests)
                 for (sample, part), vector in zip(block, vectors, strict=True)
                 if np.isfinite(vector).all()
             ]
@@ -111,20 +123,31 @@ def build_index(
                 added[kind] = added.get(kind, 0) + number
             if on_progress is not None:
                 on_progress(start + len(block), len(usable))
-    return BuildReport(Index(path), added, left_out, _count(part.view for part in unknown))
+    without = len({sample.key for sample, _ in usable} - told.keys()) if fields else 0
+    return BuildReport(Index(path), added, left_out, _count(part.view for part in unknown), without)
 
 
-def record_of(sample: Sample, part: Part, vector: Vector) -> Record:
+def record_of(
+    sample: Sample,
+    part: Part,
+    vector: Vector,
+    fields: Mapping[str, Value] | None = None,
+    *,
+    digests: bool = False,
+) -> Record:
     """The record of one part; media are shown with the thing's name or first text."""
     texts = [one.text for one in sample.alternatives("text") if isinstance(one, Text)]
     text, path, language = sample.meta.name or next(iter(texts), ""), "", ""
+    state = FileState()
     if isinstance(part, Text):
         text, language = part.text, part.language or ""
     elif isinstance(part, Image):
         path = part.content.name
+        state = state_of(part.content, with_digest=digests)
     elif isinstance(part, Audio):
         path, language = part.content.name, part.language or ""
         text = part.transcript or text
+        state = state_of(part.content, with_digest=digests)
     return Record(
         key=sample.key,
         kind=part.view,
@@ -136,6 +159,10 @@ def record_of(sample: Sample, part: Part, vector: Vector) -> Record:
         language=language,
         licence=sample.meta.licence,
         component=sample.meta.component,
+        size=state.size,
+        modified=state.modified,
+        digest=state.digest,
+        fields=fields or {},
     )
 
 
@@ -155,11 +182,12 @@ def _equal_texts_together(pair: tuple[Sample, Part]) -> tuple[str, str]:
 
 
 def _target(
-    path: str | os.PathLike[str], space: Space, append: bool
-) -> AbstractContextManager[Index]:
+    path: str | os.PathLike[str], space: Space, append: bool, fields: FieldTable | None
+) -> AbstractContextManager[Index | Writer]:
     if append and (Path(path) / FILE_NAME).exists():
         return nullcontext(Index(path, space.id))
-    return Index.rebuild(path, space.id, space.dimension, run=space.run)
+    kinds = None if fields is None else fields.kinds
+    return Index.rebuild(path, space.id, space.dimension, run=space.run, fields=kinds)
 
 
 def _count(names: Iterator[str]) -> dict[str, int]:

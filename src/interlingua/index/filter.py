@@ -1,13 +1,18 @@
-"""Search filters from typed fields only: nothing that a user types becomes part of the SQL.
+"""What the arguments of a search ask for, as one condition.
 
-LanceDB takes a filter as SQL text without parameters, so every value is quoted here, and column
-names are ours.
+Nothing that a user types reaches the table's engine: conditions are worked out in memory
+(``condition.py``), and rows are then named by addresses and digests that are made here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from interlingua.index.condition import AllOf, Condition, Fields, OneOf, inside
+from interlingua.index.filter_syntax import parse
+from interlingua.index.record import present_kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +20,12 @@ class Filter:
     """What a hit must be; None = anything.
 
     Attributes:
-        kinds: one of these views.
+        kinds: one of these views; ``audio`` stands for ``sound`` and ``speech``.
         groups: one of these groups, or inside one (``animals`` has ``animals/dogs``).
         sources: from one of these.
         languages: in one of these.
         keys: of one of these samples.
+        where: a condition, or text as in ``filter_syntax.parse``.
     """
 
     kinds: Sequence[str] | None = None
@@ -27,33 +33,34 @@ class Filter:
     sources: Sequence[str] | None = None
     languages: Sequence[str] | None = None
     keys: Sequence[str] | None = None
+    where: str | Condition | None = None
 
-    def to_sql(self) -> str | None:
-        """A condition for LanceDB, or None where everything passes."""
-        conditions = [
-            _one_of(column, values)
-            for column, values in (
-                ("kind", self.kinds),
-                ("source", self.sources),
-                ("language", self.languages),
-                ("key", self.keys),
-            )
-            if values is not None
-        ]
+    def condition(
+        self, fields: Fields, present: Mapping[str, int], index: Path
+    ) -> Condition | None:
+        """One checked condition, or None where everything passes.
+
+        Args:
+            fields: of the index.
+            present: how many records it has of each kind.
+            index: its folder, for messages.
+
+        Raises:
+            SearchIndexError: a kind that the index lacks.
+            ConfigError: text that can't be read, an unknown field, a value of another kind.
+        """
+        parts: list[Condition] = []
+        if self.kinds is not None:
+            parts.append(OneOf("kind", present_kinds(self.kinds, present, index)))
         if self.groups is not None:
-            inside = [_one_of("group", [group.rstrip("/") for group in self.groups])]
-            inside += [
-                f"starts_with(`group`, {_quoted(group.rstrip('/') + '/')})" for group in self.groups
-            ]
-            conditions.append(f"({' OR '.join(inside)})")
-        return " AND ".join(conditions) or None
-
-
-def _one_of(column: str, values: Sequence[str]) -> str:
-    if not values:
-        return "false"
-    return f"`{column}` IN ({', '.join(_quoted(value) for value in values)})"
-
-
-def _quoted(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+            parts.append(inside("group", tuple(self.groups)))
+        for name, values in (
+            ("source", self.sources),
+            ("language", self.languages),
+            ("key", self.keys),
+        ):
+            if values is not None:
+                parts.append(OneOf(name, tuple(values)))
+        if self.where is not None:
+            parts.append(parse(self.where) if isinstance(self.where, str) else self.where)
+        return AllOf(tuple(parts)).checked(fields) if parts else None

@@ -9,13 +9,55 @@ from pydantic import Field, ValidationError
 
 from interlingua.config import Config
 from interlingua.errors import SearchIndexError
+from interlingua.index.fields import BUILT_IN, FieldKind
 from interlingua.train import durable
 
 FORMAT = "interlingua-index"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FILE_NAME = "index.json"
 
 REBUILD = "interlingua index build SOURCE --run RUN --out DIR"
+
+
+class Approximate(Config):
+    """How well a search of few lists finds what an exact one finds.
+
+    Attributes:
+        lists: that the rows are in.
+        looked_into: of them, in a search.
+        recall: share of the exact answer's records that it found.
+        low, high: 95 % interval of it.
+        k: records asked for.
+        sample: stored vectors that were asked for, none of them used to choose ``looked_into``.
+        target: the recall that was asked for.
+    """
+
+    lists: int
+    looked_into: int
+    recall: float
+    low: float
+    high: float
+    k: int
+    sample: int
+    target: float
+
+
+class MatrixInfo(Config):
+    """The matrix that is kept in files.
+
+    Attributes:
+        folder: its name.
+        rows: of the table that it was made of.
+        changed: rows that came, went or were replaced since.
+        approximate: None where only exact search was made ready.
+        files: SHA-256 by name.
+    """
+
+    folder: str
+    rows: int
+    changed: int = 0
+    approximate: Approximate | None = None
+    files: dict[str, str] = Field(default_factory=dict)
 
 
 class IndexInfo(Config):
@@ -27,9 +69,12 @@ class IndexInfo(Config):
         run: the run folder of the space, where it is known.
         created_with: the version of Interlingua.
         build_id: another one for each time the index is made anew.
-        table_version: that the table had after the last finished change; an older table has lost
-            something.
+        table_version: that the table had after the last finished change: what is newer was never
+            finished, what is older has lost something.
         files: SHA-256 by name of the table's files.
+        fields: its own fields with their kinds.
+        matrix: of a large index.
+        pruning: files of older versions are being removed, so some of ``files`` may be gone.
     """
 
     format: str = FORMAT
@@ -41,6 +86,14 @@ class IndexInfo(Config):
     build_id: str = ""
     table_version: int = 0
     files: dict[str, str] = Field(default_factory=dict)
+    fields: dict[str, FieldKind] = Field(default_factory=dict)
+    matrix: MatrixInfo | None = None
+    pruning: bool = False
+
+    @property
+    def known_fields(self) -> dict[str, FieldKind]:
+        """What a filter may ask for."""
+        return {**BUILT_IN, **self.fields}
 
     def write(self, folder: Path) -> None:
         """Put it in place, whole or not at all."""

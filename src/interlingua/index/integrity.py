@@ -2,7 +2,8 @@
 
 LanceDB keeps no checksums: a flipped bit gives another vector or another name without a word,
 or makes it ask for 256 GiB and abort the process. Its files never change once they are written,
-so their SHA-256 are kept in ``index.json`` and compared when an index is opened.
+so their SHA-256 are kept in ``index.json`` and compared when an index is opened. The files of a
+matrix are looked after in the same way.
 """
 
 from __future__ import annotations
@@ -18,33 +19,44 @@ _HINT = "latest_version_hint"  # rewritten at each change, and nothing depends o
 
 
 def file_digests(table: Path, known: Mapping[str, str]) -> dict[str, str]:
-    """SHA-256 by name of every file of a table.
+    """SHA-256 by name of every file of a table; new ones are on the disk when this returns.
 
     Args:
         table: the table's folder.
-        known: digests from before; files of vectors and words that are in it aren't read again.
+        known: digests from before; these files aren't read again. A name never comes back with
+            other bytes: versions are counted on, and the other names are random.
     """
     names = sorted(
         path.relative_to(table).as_posix()
         for path in table.rglob("*")
         if path.is_file() and not path.name.startswith(_HINT)
     )
-    return {
-        name: known[name]
-        if name in known and name.startswith("data/")
-        else durable.file_sha256(table / name)
-        for name in names
-    }
+    return {name: known.get(name) or _settled(table / name) for name in names}
 
 
-def verify_files(table: Path, digests: Mapping[str, str], verified: set[str]) -> None:
+def _settled(path: Path) -> str:
+    """SHA-256 of a file that LanceDB has written; LanceDB leaves it to the system when."""
+    durable.sync_file(path)
+    return durable.file_sha256(path)
+
+
+def verify_files(
+    table: Path, digests: Mapping[str, str], verified: set[str], *, pruning: bool = False
+) -> None:
     """Compare files with their digests; names that are right join ``verified`` and are skipped.
+
+    Args:
+        table: the folder of the files.
+        digests: SHA-256 by name.
+        verified: names that were right before.
+        pruning: files of older versions were being removed when the program was killed: those
+            that are missing are passed over. LanceDB tells if one of them is needed.
 
     Raises:
         SearchIndexError: a file is missing, can't be read or has other bytes.
     """
     for name, digest in digests.items():
-        if name in verified:
+        if name in verified or (pruning and not (table / name).exists()):
             continue
         try:
             right = durable.file_sha256(table / name) == digest

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from interlingua.config import nearest
 from interlingua.errors import SearchIndexError
+from interlingua.index.fields import Value
 
 Vector = npt.NDArray[np.float32]
 
@@ -35,6 +37,10 @@ class Record:
         language: of text or speech, BCP 47.
         licence: SPDX name where known.
         component: what the evaluation counts as the same thing.
+        size: of the media, in bytes, where known.
+        modified: when its file was last changed, where known.
+        digest: SHA-256 of its bytes, where it was asked for.
+        fields: values of the index's own fields; those not given have no value.
     """
 
     key: str
@@ -47,13 +53,22 @@ class Record:
     language: str = ""
     licence: str = ""
     component: int | None = None
+    size: int | None = None
+    modified: datetime | None = None
+    digest: str = ""
+    fields: Mapping[str, Value | None] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         """Equal for the same part of the same sample: adding it again replaces it."""
         content = self.text if self.kind == "text" else self.path
-        named = "\x1f".join((self.source, self.key, self.kind, self.language, content))
-        return hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return record_id(self.source, self.key, self.kind, self.language, content)
+
+
+def record_id(source: str, key: str, kind: str, language: str, content: str) -> str:
+    """The name of a record; ``content`` is the text of a text, the path of other media."""
+    named = "\x1f".join((source, key, kind, language, content))
+    return hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +77,8 @@ class Hit:
 
     Attributes:
         score: cosine similarity, -1..1, higher = nearer.
-        key, kind, text, path, group, source, language, licence, component: as in ``Record``.
+        key, kind, text, path, group, source, language, licence, component, fields: as in
+            ``Record``.
     """
 
     key: str
@@ -75,10 +91,16 @@ class Hit:
     language: str = ""
     licence: str = ""
     component: int | None = None
+    fields: Mapping[str, Value | None] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
+        """Plain values; times in ISO 8601."""
+        told = asdict(self)
+        told["fields"] = {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in self.fields.items()
+        }
+        return told
 
 
 TEXT_COLUMNS = ("key", "kind", "text", "path", "group", "source", "language", "licence")

@@ -1,7 +1,9 @@
 """The one seam to LanceDB: its import, connection, columns and errors.
 
-An index folder holds ``index.json`` and one table ``records-<build id>``. A rebuild fills
-another table beside it, then replaces ``index.json``: readers see the old index or the new one.
+An index folder holds ``index.json``, one table ``records-<build id>`` and, where it is large, one
+matrix. A change writes new versions of the table, then replaces ``index.json``, which names the
+version that counts: what is newer was never finished, nobody sees it, and the next writer takes it
+back. A rebuild fills another table beside the old one.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ from interlingua import file_lock
 from interlingua.errors import MissingExtraError, SearchIndexError
 from interlingua.index.columns import schema
 from interlingua.index.info import FILE_NAME, REBUILD, IndexInfo
+from interlingua.index.matrix_files import PREFIX as MATRIX_PREFIX
 
 LOCK_NAME = ".lock"
 TABLE_PREFIX = "records-"
+MOST_PASSES = 8
 DAMAGED = "The index is damaged or can't be read."
 
 
@@ -26,30 +30,78 @@ def create_table(folder: Path, info: IndexInfo) -> Any:
     """A new, empty LanceDB table; not yet the index's until ``info`` is written."""
     with explained(folder, "The index can't be made."):
         name = TABLE_PREFIX + info.build_id
-        return _connect(folder).create_table(name, schema=schema(info.dimension))
+        return _connect(folder).create_table(name, schema=schema(info))
 
 
 def open_table(folder: Path, info: IndexInfo) -> Any:
-    """The index's LanceDB table.
+    """The index's LanceDB table as it was after the last finished change; it can't be written.
 
     Raises:
         SearchIndexError: it is missing, damaged, older than it should be, or has other columns.
     """
     with explained(folder):
-        table = _connect(folder).open_table(TABLE_PREFIX + info.build_id)
-        if table.schema != schema(info.dimension):
-            raise SearchIndexError(
-                "The table of the index has other columns than it should.",
-                where=str(folder),
-                next_step=f"Build it again: {REBUILD}",
-            )
-        if table.version < info.table_version:
-            raise SearchIndexError(
-                "The newest changes of the index are lost: files are missing.",
-                where=str(folder),
-                next_step=f"Build it again: {REBUILD}",
-            )
+        table = _newest(folder, info)
+        table.checkout(info.table_version)
         return table
+
+
+def open_for_writing(folder: Path, info: IndexInfo) -> Any:
+    """The same, to be written; changes that were never finished are taken back.
+
+    Raises:
+        SearchIndexError: as ``open_table``, or the folder can't be written.
+    """
+    with explained(folder):
+        table = _newest(folder, info)
+    if table.version > info.table_version:
+        with explained(folder, "The index can't be written."):
+            table.restore(info.table_version)
+            table.checkout_latest()
+    return table
+
+
+def _newest(folder: Path, info: IndexInfo) -> Any:
+    table = _connect(folder).open_table(TABLE_PREFIX + info.build_id)
+    if table.schema != schema(info):
+        raise SearchIndexError(
+            "The table of the index has other columns than it should.",
+            where=str(folder),
+            next_step=f"Build it again: {REBUILD}",
+        )
+    if table.version < info.table_version:
+        raise SearchIndexError(
+            "The newest changes of the index are lost: files are missing.",
+            where=str(folder),
+            next_step=f"Build it again: {REBUILD}",
+        )
+    return table
+
+
+def compact(folder: Path, table: Any) -> None:
+    """Join the table's files and leave deleted rows out; older versions stay.
+
+    Again until there is nothing left to do: ``forget_older`` must not make a version of its own.
+    """
+    with explained(folder, "The index can't be written."):
+        for _ in range(MOST_PASSES):
+            before = table.version
+            table.optimize(cleanup_older_than=timedelta(days=36_500))
+            if table.version == before:
+                break
+
+
+def forget_older(folder: Path, table: Any, age: timedelta, *, unfinished: bool = False) -> None:
+    """Remove versions that are older than an age, with the files that only they need.
+
+    Args:
+        folder: of the index.
+        table: at the version that counts, which is kept.
+        age: of versions that somebody may be reading.
+        unfinished: files of changes that were never finished go too; under the lock there are
+            no others.
+    """
+    with explained(folder, "The index can't be written."):
+        table.optimize(cleanup_older_than=age, delete_unverified=unfinished)
 
 
 def table_folder(folder: Path, info: IndexInfo) -> Path:
@@ -58,7 +110,7 @@ def table_folder(folder: Path, info: IndexInfo) -> Path:
 
 
 def drop_other_tables(folder: Path, info: IndexInfo) -> None:
-    """Remove what a replaced index, or a build that was killed, has left."""
+    """Remove the tables that a replaced index, or a build that was killed, has left."""
     with explained(folder, "The old index can't be removed."):
         database = _connect(folder)
         for path in folder.glob(f"{TABLE_PREFIX}*.lance"):
@@ -83,7 +135,7 @@ def refuse_foreign(folder: Path) -> None:
     """
     if not folder.exists() or (folder / FILE_NAME).exists():
         return
-    ours = (LOCK_NAME, TABLE_PREFIX, FILE_NAME)
+    ours = (LOCK_NAME, TABLE_PREFIX, FILE_NAME, MATRIX_PREFIX)
     if not folder.is_dir() or any(not path.name.startswith(ours) for path in folder.iterdir()):
         raise SearchIndexError(
             "There is something else at this place.",
@@ -97,6 +149,8 @@ def explained(folder: Path, what: str = DAMAGED) -> Iterator[None]:
     """LanceDB's errors, which are Rust's, as ``SearchIndexError``."""
     try:
         yield
+    except SearchIndexError:
+        raise
     except (RuntimeError, ValueError, OSError) as error:
         raise _explain(folder, what, error) from error
     except BaseException as error:

@@ -1,8 +1,7 @@
-"""The index: an embedded LanceDB table of records, searched exactly by cosine similarity.
+"""The index: records in an embedded LanceDB table, searched by cosine similarity.
 
-Exact search reads every vector, so nothing near is missed and there is nothing to tune. Any
-number of processes may read; one at a time writes. A reader sees each finished ``add`` of
-another process, and a rebuilt index, at its next search. Opening checks every byte.
+Search is exact, so nothing near is missed; a large index can be searched approximately too, with
+its recall measured. Any number of processes may read; one at a time writes.
 
 Shape legend: D width of the space.
 """
@@ -11,34 +10,24 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from datetime import timedelta
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
-import numpy.typing as npt
 
 from interlingua import __version__
 from interlingua.errors import SearchIndexError
-from interlingua.index import storage
-from interlingua.index.columns import checked_vector, to_arrow
+from interlingua.index import compaction, matrix_files, storage, verify
+from interlingua.index.condition import Condition
+from interlingua.index.fields import FieldKind, declared
 from interlingua.index.filter import Filter
-from interlingua.index.info import FILE_NAME, IndexInfo
-from interlingua.index.integrity import file_digests, verify_files
-from interlingua.index.record import HIT_COLUMNS, Hit, Record, present_kinds
-
-ADD_AT_A_TIME = 4096  # records
-MAX_FRAGMENTS = 16  # each add makes a file; beyond this they are joined, or searches slow down
-OLD = timedelta(minutes=5)  # no search takes longer, so nobody reads what was replaced before
-
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+from interlingua.index.info import FILE_NAME, FORMAT_VERSION, IndexInfo
+from interlingua.index.reading import IndexReader
+from interlingua.index.record import Record
+from interlingua.index.writing import Updated, Writer
+from interlingua.train import durable
 
 
-class Index:
+class Index(IndexReader):
     """An index on disk.
 
     Args:
@@ -49,20 +38,6 @@ class Index:
         SearchIndexError: there is none, it is damaged, or belongs to another model.
         MissingExtraError: LanceDB is not installed.
     """
-
-    path: Path
-    info: IndexInfo
-    _table: Any
-    _seen: tuple[int, int, int] | None
-    _kinds: tuple[int, dict[str, int]] | None
-    _building: bool
-    _verified: set[str]
-
-    def __init__(self, path: str | os.PathLike[str], space_id: str | None = None):
-        self.path = Path(path)
-        self._building = False
-        self._verified = set()
-        self._load(space_id)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], space_id: str | None = None) -> Index:
@@ -77,6 +52,7 @@ class Index:
         dimension: int,
         *,
         run: str | os.PathLike[str] | None = None,
+        fields: Mapping[str, FieldKind] | None = None,
     ) -> Index:
         """A new, empty index.
 
@@ -85,9 +61,12 @@ class Index:
             space_id: of the space whose vectors it will hold.
             dimension: D.
             run: the run folder of that space, so that a search finds the model by itself.
+            fields: its own fields, each ``text``, ``number``, ``bool`` or ``time``; filters may
+                ask for them.
 
         Raises:
-            SearchIndexError: the folder has something in it or can't be written.
+            SearchIndexError: the folder has something in it or can't be written; a field's name
+                or kind is none.
         """
         if (Path(path) / FILE_NAME).exists():
             raise SearchIndexError(
@@ -95,7 +74,7 @@ class Index:
                 where=str(path),
                 next_step="Add to it, build it anew, or give another folder.",
             )
-        with cls.rebuild(path, space_id, dimension, run=run):
+        with cls.rebuild(path, space_id, dimension, run=run, fields=fields):
             pass
         return cls(path)
 
@@ -108,61 +87,32 @@ class Index:
         dimension: int,
         *,
         run: str | os.PathLike[str] | None = None,
-    ) -> Iterator[Index]:
+        fields: Mapping[str, FieldKind] | None = None,
+    ) -> Iterator[Writer]:
         """A new index to be filled, which takes the old one's place when the block ends well.
 
         Until then, and if the block fails or the process is killed, the old one stays.
         Arguments and errors as for ``create``.
         """
         folder = Path(path)
+        info = IndexInfo(
+            space_id=space_id,
+            dimension=dimension,
+            run=None if run is None else str(Path(run).absolute()),
+            created_with=__version__,
+            build_id=uuid.uuid4().hex,
+            fields=declared(fields or {}),
+        )
         storage.refuse_foreign(folder)
         with storage.write_lock(folder):
-            index = cls.__new__(cls)
-            index.path = folder
-            index.info = IndexInfo(
-                space_id=space_id,
-                dimension=dimension,
-                run=None if run is None else str(Path(run).absolute()),
-                created_with=__version__,
-                build_id=uuid.uuid4().hex,
-            )
-            index._table = storage.create_table(folder, index.info)
-            index._kinds = None
-            index._verified = set()
-            index._building = True
-            yield index
-            index._building = False
-            index._publish()
-            storage.drop_other_tables(folder, index.info)
-
-    def check_space(self, space_id: str | None) -> None:
-        """Refuse the vectors of another model.
-
-        Raises:
-            SearchIndexError: ``space_id`` is given and isn't the index's.
-        """
-        self.info.check_space(space_id, self.path)
-
-    @property
-    def run(self) -> str | None:
-        """The run folder of the space, where recorded."""
-        return self.info.run
-
-    def __len__(self) -> int:
-        return self._ask(lambda table: int(table.count_rows()))
-
-    def kinds(self) -> dict[str, int]:
-        """How many records there are of each kind."""
-
-        def count(table: Any) -> dict[str, int]:
-            version = table.version
-            if self._kinds is None or self._kinds[0] != version:
-                column = table.search().select(["kind"]).to_arrow()["kind"].to_numpy()
-                names, counts = np.unique(column.astype(str), return_counts=True)
-                self._kinds = (version, dict(zip(names.tolist(), counts.tolist(), strict=True)))
-            return dict(self._kinds[1])
-
-        return self._ask(count)
+            durable.remove_leftovers(folder)
+            writer = Writer(folder, info, storage.create_table(folder, info), building=True)
+            yield writer
+            with storage.explained(folder, "The index can't be written."):
+                compaction.finish(writer)
+            storage.drop_other_tables(folder, writer.info)
+            kept = writer.info.matrix
+            matrix_files.remove_others(folder, "" if kept is None else kept.folder)
 
     def add(self, records: Iterable[Record]) -> int:
         """Add records; the same part of the same sample replaces what was there.
@@ -173,128 +123,104 @@ class Index:
             How many were given.
 
         Raises:
-            SearchIndexError: a vector of another width, not finite or zero; another process is
-                writing; the folder is damaged or can't be written.
+            SearchIndexError: a vector of another width, not finite or zero; a field that the index
+                lacks; another process is writing; the folder is damaged or can't be written.
+            ConfigError: a field's value of another kind.
         """
-        count = 0
-        with self._writing() as table:
-            for block in _blocks(records, ADD_AT_A_TIME):
-                rows = {record.id: record for record in block}  # the last of equals wins
-                upsert = table.merge_insert("id").when_matched_update_all()
-                upsert.when_not_matched_insert_all().execute(
-                    to_arrow(list(rows.values()), self.info.dimension)
-                )
-                count += len(block)
-            if table.stats()["fragment_stats"]["num_fragments"] > MAX_FRAGMENTS:
-                table.optimize(cleanup_older_than=OLD)
+        with self._writing() as writer:
+            count = writer.add(records)
+            writer.tidy()
         return count
 
-    def remove(self, keys: Iterable[str]) -> int:
-        """Remove all records of these samples; returns how many there were.
+    def update(self, records: Iterable[Record]) -> Updated:
+        """Replace everything that is stored of these samples by these records.
+
+        All of it appears whole or not at all: no search sees a sample half replaced. A sample is
+        known by its source and key.
+
+        Raises:
+            SearchIndexError, ConfigError: as ``add``; then nothing is replaced.
+        """
+        with self._writing() as writer:
+            done = writer.update(records)
+            writer.tidy()
+        return done
+
+    def remove(
+        self,
+        keys: Iterable[str] = (),
+        *,
+        source: str | None = None,
+        where: str | Condition | None = None,
+    ) -> int:
+        """Remove all records of these samples, or those that pass, whole or not at all.
+
+        Args:
+            keys: of samples.
+            source: of these keys; None = any.
+            where: records that pass go too; as in ``search``.
+
+        Returns:
+            How many there were.
 
         Raises:
             SearchIndexError: another process is writing; the folder is damaged or can't be written.
+            ConfigError: a filter that can't be read, or asks for an unknown field.
         """
-        with self._writing() as table:
-            before = int(table.count_rows())
-            for block in _blocks(keys, ADD_AT_A_TIME):
-                table.delete(Filter(keys=block).to_sql())
-            return before - int(table.count_rows())
+        with self._writing() as writer:
+            doomed = None
+            if where is not None:
+                doomed = Filter(where=where).condition(writer.info.known_fields, {}, self.path)
+            count = writer.remove(keys, source=source, where=doomed)
+            writer.tidy()
+        return count
 
-    def search(
-        self,
-        vector: npt.ArrayLike,
-        k: int = 10,
-        kinds: Sequence[str] | None = None,
-        *,
-        groups: Sequence[str] | None = None,
-        sources: Sequence[str] | None = None,
-        languages: Sequence[str] | None = None,
-    ) -> list[Hit]:
-        """The nearest records by cosine similarity, nearest first.
+    def compact(
+        self, *, lists: bool | None = None, target: float | None = None
+    ) -> compaction.Compacted:
+        """Join small files, leave deleted records out, remove what older states left.
 
         Args:
-            vector: [D].
-            k: at most this many.
-            kinds: ``image``, ``text``, ``sound``, ``speech``, or ``audio`` for the last two.
-            groups: only these groups and what is inside them.
-            sources: only from these.
-            languages: only in these.
+            lists: make approximate search ready (True), or leave it away (False); None = where the
+                index is large.
+            target: the recall@10 that approximate search must reach; 0.95 by default.
 
         Raises:
-            SearchIndexError: k below 1; a vector of another width, not finite or zero; a kind that
-                the index lacks; the index was rebuilt with another model, or is damaged.
+            SearchIndexError: another process is writing; the folder is damaged or can't be written;
+                ``target`` is no share.
         """
-        if k < 1:
-            raise SearchIndexError(f"k must be at least 1, not {k}.")
-        wanted = None if kinds is None else present_kinds(kinds, self.kinds(), self.path)
-        condition = Filter(wanted, groups, sources, languages).to_sql()
+        if self.info.format_version < FORMAT_VERSION:
+            compaction.upgrade(self)
+        with self._writing() as writer:
+            return compaction.compact(writer, lists, target)
 
-        def nearest_rows(table: Any) -> list[dict[str, Any]]:
-            query = checked_vector(vector, self.info.dimension, "The query vector")
-            search = table.search(query).distance_type("cosine").bypass_vector_index()
-            if condition:
-                search = search.where(condition, prefilter=True)
-            found = search.select([*HIT_COLUMNS, "_distance"]).limit(k).to_arrow()
-            rows: list[dict[str, Any]] = found.to_pylist()
-            return sorted(rows, key=lambda row: float(row["_distance"]))
+    def verify(self, *, files: bool = False, digests: bool = False) -> verify.Report:
+        """Check every row, and the matrix against the table.
 
-        rows = self._ask(nearest_rows)
-        return [Hit(score=1.0 - row.pop("_distance"), **row) for row in rows]
+        Args:
+            files: look whether each medium is still there and unchanged, by size and time.
+            digests: compare their bytes too, where the index knows their SHA-256.
 
-    def _ask(self, question: Callable[[Any], Answer]) -> Answer:
-        """Put a question to the newest state; once more if it was rebuilt under our hands."""
-        self._refresh()
-        seen = self._seen
-        try:
-            with storage.explained(self.path):
-                return question(self._table)
-        except SearchIndexError:
-            self._refresh()
-            if self._seen == seen:
-                raise
-            with storage.explained(self.path):
-                return question(self._table)
+        Raises:
+            SearchIndexError: the index is damaged so far that it can't be read.
+        """
+        opened = self._newest()
+        with storage.explained(self.path):
+            return verify.verify(
+                self.path, opened.info, opened.table, files=files or digests, digests=digests
+            )
 
     @contextmanager
-    def _writing(self) -> Iterator[Any]:
-        with nullcontext() if self._building else storage.write_lock(self.path):
-            self._refresh()
-            try:
-                with storage.explained(self.path, "The index can't be written."):
-                    yield self._table
-            finally:  # blocks before a refused one were added
-                if not self._building:
-                    self._publish()
-
-    def _publish(self) -> None:
-        with storage.explained(self.path, "The index can't be written."):
-            files = file_digests(storage.table_folder(self.path, self.info), self.info.files)
-            written = {"table_version": int(self._table.version), "files": files}
-            self.info = self.info.model_copy(update=written)
-            self.info.write(self.path)
-        self._seen = storage.stamp(self.path)
-
-    def _refresh(self) -> None:
-        if not self._building and storage.stamp(self.path) != self._seen:
-            self._load(self.info.space_id)
-
-    def _load(self, space_id: str | None) -> None:
-        seen = storage.stamp(self.path)
-        try:
-            info = IndexInfo.read(self.path)
-            info.check_space(space_id, self.path)
-            verify_files(storage.table_folder(self.path, info), info.files, self._verified)
-            self._table = storage.open_table(self.path, info)
-        except SearchIndexError:
-            if storage.stamp(self.path) in (seen, None):
-                raise
-            self._load(space_id)  # changed while it was read
-        else:
-            self._kinds = None
-            self.info, self._seen = info, seen  # last: what failed is tried again
-
-
-def _blocks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    rest = iter(items)
-    yield from iter(lambda: list(islice(rest, size)), [])
+    def _writing(self) -> Iterator[Writer]:
+        with storage.write_lock(self.path):
+            info = self._newest().info
+            if info.format_version < FORMAT_VERSION:
+                raise SearchIndexError(
+                    f"This index has format version {info.format_version}, which is only read.",
+                    where=str(self.path),
+                    next_step=f"interlingua index compact {self.path} makes it one of version "
+                    f"{FORMAT_VERSION}.",
+                )
+            durable.remove_leftovers(self.path)
+            table = storage.open_for_writing(self.path, info)
+            yield Writer(self.path, info, table)
