@@ -72,7 +72,8 @@ def caption_words(tiny: bool = False) -> Recipe:
     Source: Devlin et al. 2018 (BERT, arXiv 1810.04805), section 3.1: 15 % of the tokens, one of
     each text at least; 80 % hidden, 10 % another word, 10 % left.
     Cost: 400 steps of 256 texts, about a minute on two cores.
-    Expected: no figure yet; ``python -m benchmarks one_modality_first`` measures what it gains.
+    Expected: at a minute in all no gain over aligning from scratch (docs/results.md);
+    ``python -m benchmarks one_modality_first`` measures it.
     Command: ``interlingua train caption_words``
     """
     data = open_data(tiny, augment=False)
