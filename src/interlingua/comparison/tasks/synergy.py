@@ -10,7 +10,7 @@ Notable features:
 - chance is measured: a model of the view alone goes to some object and is sometimes lucky;
 - with one object in the room (``BabyAI-GoToObj-v0``) the instruction is redundant;
 - a world that is mirrored is as likely and solved in the same way, so every demonstration is
-  trained on twice (see ``simulators.symmetries.mirrored``).
+  trained on twice (see ``simulators.symmetries``).
 
 Acting takes the likeliest action, as BabyAI's own evaluation does (its ``argmax=True``); a policy
 that turns left and right for ever has failed. Episodes are BabyAI's own for validation: seeds from
@@ -50,7 +50,7 @@ from interlingua.simulators.babyai import ACTIONS
 from interlingua.simulators.demonstrations import Demonstrations, demonstrations
 from interlingua.simulators.moments import present_moments
 from interlingua.simulators.rollout import Seen, act_in
-from interlingua.simulators.symmetries import enlarged
+from interlingua.simulators.symmetries import with_mirrored
 from interlingua.simulators.worlds import IntArray, Worlds, worlds_for
 from interlingua.towers.grid_view import GridView
 from interlingua.towers.gru_text import GRUText
@@ -78,7 +78,6 @@ class Synergy:
             episodes: unseen ones, to measure and to act in.
             history: frames of a moment.
             mirror: train on the mirrored demonstrations too.
-            recolour: times that everything is trained on in other colours and shapes as well.
             steps: of a run.
             batch_size, learning_rate, modality_dropout, weight_decay: see ``Budget``.
             width: of the tokens of both towers.
@@ -93,7 +92,6 @@ class Synergy:
         episodes: PositiveInt = 512
         history: PositiveInt = 8
         mirror: bool = True
-        recolour: int = Field(default=0, ge=0)
         steps: PositiveInt = 800
         batch_size: PositiveInt = 128
         learning_rate: float = Field(default=2e-3, gt=0)
@@ -144,8 +142,8 @@ class Synergy:
                 where="seeds",
             )
         shown = self._demonstrated(seed)
-        config = self.config
-        shown = enlarged(shown, mirror=config.mirror, recolour=config.recolour, seed=seed)
+        if self.config.mirror:
+            shown = with_mirrored(shown)
         unseen = self._demonstrated_from(TEST_SEED, self._episodes)
         degraded = self.transitions.degraded(unseen, LEVELS)
         return Fold(self.transitions.examples(shown), degraded[VIEW][0.0], degraded)
