@@ -54,7 +54,7 @@ def compare(
     seeds: options.SeedsOption = "1",
     quick: options.QuickOption = False,
     processes: options.ProcessesOption = 0,
-    dropout: options.DropoutOption = "some",
+    dropout: options.DropoutOption = "",
     out: options.OutOption = None,
     demonstrations: options.DemonstrationsOption = 0,
     changes: options.SetOption = None,
@@ -77,6 +77,7 @@ def compare(
     interlingua fusion compare --data my.csv --label kind --group patient
     ```
     """
+    dropout = dropout or ("none" if quick else "some")
     if dropout not in DROPOUTS:
         raise ConfigError(f"--dropout is {', '.join(DROPOUTS)}, not {dropout!r}.")
     own: dict[str, Any] = {

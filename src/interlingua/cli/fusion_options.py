@@ -104,7 +104,8 @@ DropoutOption = Annotated[
     typer.Option(
         "--dropout",
         metavar="WHICH",
-        help="Train fusions with modality dropout too: all, some (the first seed) or none.",
+        help="Train fusions with modality dropout too: all, some (the first seed; the default) or "
+        "none (the default of --quick).",
     ),
 ]
 OutOption = Annotated[

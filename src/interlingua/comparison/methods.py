@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -87,7 +87,7 @@ def plan(
 
     Args:
         task: what is asked.
-        fusions: names or settings.
+        fusions: names or settings; a name stands for the task's own settings where it has some.
         seeds: of the runs.
         dropout: which fusions are trained with modality dropout too: ``all`` for every seed,
             ``some`` for the first seed, or ``none``.
@@ -96,8 +96,14 @@ def plan(
     Raises:
         ConfigError: a fusion that isn't known, or is named twice.
     """
-    configs = [fusion_config(one) for one in fusions]
-    keys = [key_of(config) for config in configs]
+    of_task: Mapping[str, FusionConfig] = getattr(task, "fusions", {})
+    configs = [
+        fusion_config(of_task.get(one, one) if isinstance(one, str) else one) for one in fusions
+    ]
+    keys = [
+        one if isinstance(one, str) and one in of_task else key_of(config)
+        for one, config in zip(fusions, configs, strict=True)
+    ]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
         raise ConfigError(f"The fusion {twice[0]!r} is named twice.", where="fusions")
     widths, answers = widths_of(task), len(task.classes)

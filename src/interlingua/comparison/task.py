@@ -101,7 +101,8 @@ class FusionTask(Protocol):
         notes: what the reader must know, e.g. what was left out and why.
 
     A task that acts may also have ``controls``, the modalities that ``act`` is asked to exchange;
-    all of them where it has none.
+    all of them where it has none. A task may have ``fusions``, by name the settings with which it
+    takes a fusion that is asked for by its name alone; parameters are matched from there.
     """
 
     name: str

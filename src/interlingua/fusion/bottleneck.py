@@ -2,10 +2,15 @@
 
 Notable features:
 - own blocks first; in the last ``fusion_layers`` each modality's block sees its own tokens and
-  the bottleneck's, and the bottleneck goes on as the mean of what the modalities made of it;
-- what the last block writes into the bottleneck nobody reads, so an exchange takes two layers;
+  the bottleneck's;
+- ``in_turn`` (equations 8 and 9 of the paper) each modality reads what the one before wrote in the
+  same layer, the first modality last; with ``mean`` all read the same and the bottleneck goes on
+  as the mean of what they made of it. What is said then reaches what is seen a layer later and
+  halved: on BabyAI that is the difference between binding a word to an object and not;
+- what the last block writes into the bottleneck nobody reads, so with ``mean`` an exchange takes
+  two layers;
 - attention costs M (N + K)² instead of (M N)² for M modalities;
-- a modality that a sample lacks has no part in the mean.
+- a modality that a sample lacks writes nothing.
 
 Source: Nagrani et al. 2021, "Attention bottlenecks for multimodal fusion" (arXiv 2107.00135),
 sections 3.2 and 3.3; the mean of the modalities' vectors is its mean of logits by one linear
@@ -17,6 +22,7 @@ Shape legend: B samples, N tokens, K bottleneck tokens, D width, M modalities.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from pydantic import Field, PositiveInt, model_validator
@@ -39,11 +45,13 @@ class Bottleneck(Fusion):
             num_bottlenecks: K.
             fusion_layers: how many of the ``num_layers`` blocks, the last ones, see the bottleneck;
                 0 = none: the modalities meet in the mean only.
+            exchange: ``in_turn``, from the last modality to the first, or ``mean``.
         """
 
         name: str = "bottleneck"
         num_bottlenecks: PositiveInt = 4
         fusion_layers: int = Field(default=2, ge=0)
+        exchange: Literal["in_turn", "mean"] = "in_turn"
 
         @model_validator(mode="after")
         def _exchanges(self) -> Bottleneck.Config:
@@ -60,6 +68,7 @@ class Bottleneck(Fusion):
         self.streams = self.own_streams(widths, config.num_layers)
         self.pools = nn.ModuleDict({name: Pool(config.width) for name in widths})
         self.dropout = nn.Dropout(config.dropout)
+        self.in_turn = config.exchange == "in_turn"
         # one modality has nobody to exchange with
         self.first_shared = config.num_layers - (config.fusion_layers if len(widths) > 1 else 0)
         self.bottleneck: nn.Parameter | None = None
@@ -97,13 +106,15 @@ class Bottleneck(Fusion):
 
         Puts the new states in the place of the old ones, and gives the new bottleneck.
         """
-        told = []
+        told: list[Tensor] = []
         num_shared = shared.shape[1]
-        for name in self.modalities:
+        for number, name in reversed(list(enumerate(self.modalities))):
             block = self.streams[name].blocks[layer]
             row = torch.cat([states[name], shared], dim=1)  # [B, N + K, D]
             real = torch.cat([masks[name], masks[name].new_ones(shared.shape[:2])], dim=1)
             row = block(row, AttentionPattern(key_mask=real))
             states[name], new = row[:, :-num_shared], row[:, -num_shared:]
-            told.append(new)
-        return mean_of_there(told, there)
+            told.insert(0, new)
+            if self.in_turn:
+                shared = torch.where(there[:, number, None, None], new, shared)
+        return shared if self.in_turn else mean_of_there(told, there)

@@ -6,6 +6,8 @@ Notable features:
   learned;
 - one token for each object that is known (the nearest first), one for the ground: which cells are
   free, wall or unseen, which way the agent looks, what it did last;
+- an object's token is what it is plus where it is plus their product, number by number: in a mean
+  of tokens a sum alone no longer tells which object stands where, the product does;
 - few tokens, whatever the length of the history.
 
 Shape legend: M moments, H frames (the present first), V cells along a side of a view, S cells
@@ -14,7 +16,8 @@ along a side of the map, K tokens of objects, D width.
 Sources: a map around the agent from its own motion, Gupta et al. 2017 (Cognitive Mapping and
 Planning, arXiv 1702.03920), section 4.1; cells as (what, colour, state) with an embedding each,
 Chevalier-Boisvert et al. 2019 (BabyAI, arXiv 1810.08272), section 3.1, and Hui et al. 2020
-(BabyAI 1.1, arXiv 2007.12770), section 3 (embeddings in place of numbers).
+(BabyAI 1.1, arXiv 2007.12770), section 3 (embeddings in place of numbers); what and where bound by
+a product, Plate 1995 (Holographic reduced representations, IEEE TNN 6(3)), section II.
 """
 
 from __future__ import annotations
@@ -107,6 +110,7 @@ class GridView(Tower):
         self.kind = nn.Embedding(config.kinds, width)
         self.colour = nn.Embedding(config.colours, width)
         self.state = nn.Embedding(config.states, width)
+        self.thing = nn.Embedding(config.kinds * config.colours, width)
         self.place = nn.Embedding(side * side, width)
         self.column = nn.Embedding(side, width)
         self.row = nn.Embedding(side, width)
@@ -228,9 +232,10 @@ class GridView(Tower):
         kinds = known.kind.gather(1, places).clamp(max=config.kinds - 1)
         colours = known.colour.gather(1, places).clamp(max=config.colours - 1)
         conditions = known.state.gather(1, places).clamp(max=config.states - 1)
-        states = self.kind(kinds) + self.colour(colours) + self.state(conditions)
-        states = states + self.place(places) + self.column(column[places]) + self.row(row[places])
-        return states, best > 0
+        what = self.kind(kinds) + self.colour(colours) + self.state(conditions)
+        what = what + self.thing(kinds * config.colours + colours)
+        where = self.place(places) + self.column(column[places]) + self.row(row[places])
+        return what + where + what * where, best > 0
 
     def _ground(self, known: _Map, frames: Tensor) -> Tensor:
         """[M, D] of all cells together, the direction and the last action."""

@@ -99,7 +99,7 @@ class ComplementDigits:
         tower = NumberColumns.Config(mean=(MEAN,) * PIXELS, std=(STD,) * PIXELS, width=config.width)
         self.towers = {name: TowerUse(tower=tower) for name in ("left", "right")}
         self.folds = 2 if config.quick else config.folds
-        self.budget = Budget(steps=80 if config.quick else 200, batch_size=64, learning_rate=3e-3)
+        self.budget = Budget(steps=80 if config.quick else 400, batch_size=64, learning_rate=3e-3)
         self.title = (
             f"{len(labels):,} handwritten digits, pixels of the left and of the right half hidden: "
             "which digit?"

@@ -45,6 +45,9 @@ from interlingua.config import NamedConfig
 from interlingua.data.text import Tokenizer
 from interlingua.data.word_vocabulary import WordVocabulary, word_vocabulary
 from interlingua.errors import ConfigError, DataError
+from interlingua.fusion.fusion import FusionConfig
+from interlingua.fusion.low_rank import LowRank
+from interlingua.fusion.tensor import TensorFusion
 from interlingua.models.tower_use import TowerUse
 from interlingua.simulators.babyai import ACTIONS
 from interlingua.simulators.demonstrations import Demonstrations, demonstrations
@@ -68,6 +71,12 @@ class Synergy:
 
     controls = (INSTRUCTION,)
     folds = 1
+    # One vector of a view holds what stands where by superposition, if it is wide; Transformer
+    # blocks before it learn that much later (docs/log.md, 2026-11-23).
+    fusions: ClassVar[dict[str, FusionConfig]] = {
+        "low_rank": LowRank.Config(num_layers=0, width=128, factor_width=128, rank=2),
+        "tensor": TensorFusion.Config(num_layers=0, width=128, factor_width=32),
+    }
 
     class Config(NamedConfig):
         """Settings.
@@ -80,7 +89,7 @@ class Synergy:
             mirror: train on the mirrored demonstrations too.
             steps: of a run.
             batch_size, learning_rate, modality_dropout, weight_decay: see ``Budget``.
-            width: of the tokens of both towers.
+            width: of the view's tokens; the instruction's are half as wide.
             processes: that make demonstrations; 0 = one for each core.
             quick: a quarter of everything, to see that it works.
         """
@@ -92,12 +101,12 @@ class Synergy:
         episodes: PositiveInt = 512
         history: PositiveInt = 8
         mirror: bool = True
-        steps: PositiveInt = 800
+        steps: PositiveInt = 1_500
         batch_size: PositiveInt = 128
-        learning_rate: float = Field(default=2e-3, gt=0)
+        learning_rate: float = Field(default=1e-3, gt=0)
         modality_dropout: float = Field(default=0.3, ge=0, lt=1)
         weight_decay: float = Field(default=0.01, ge=0)
-        width: PositiveInt = 64
+        width: PositiveInt = 128
         processes: int = Field(default=0, ge=0)
         quick: bool = False
 
@@ -258,10 +267,11 @@ def _towers(config: Synergy.Config, words: WordVocabulary) -> dict[str, TowerUse
     view = GridView.Config(
         history=config.history, width=config.width, hidden_width=2 * config.width
     )
+    told_width = max(1, config.width // 2)
     told = GRUText.Config(
         vocabulary=words.size,
-        embedding_width=config.width,
-        width=config.width,
+        embedding_width=told_width,
+        width=told_width,
         tokenizer=str(words.folder),
         max_tokens=_MAX_WORDS,
     )
