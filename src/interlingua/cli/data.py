@@ -1,17 +1,17 @@
-"""``interlingua data list|get|verify|show|filter``: public data sets, and your own."""
+"""``interlingua data list|get|verify|show|filter|...``: public data sets, and your own."""
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from interlingua.cli import fetching, shards
+from interlingua.cli import check, fetching, shards, split
 from interlingua.cli.options import DeviceOption, JsonOption
-from interlingua.cli.output import answers, print_json, print_text
+from interlingua.cli.output import answers, print_json, print_text, printable
 
 if TYPE_CHECKING:
     from interlingua.data.source import Source
@@ -108,6 +108,7 @@ def show(
     ```
     """
     from interlingua import data
+    from interlingua.data.check.contents import describe
 
     with fetching.fetch_display() as progress:
         if source in {entry.name for entry in data.catalogue()}:
@@ -195,37 +196,9 @@ def filter_source(
         note(f"Every removal is in {folder / REMOVALS_FILE}.")
 
 
+app.command("check")(check.check)
+app.command("split")(split.split)
 app.command("shards")(shards.shards)
-
-
-def describe(source: Source) -> dict[str, Any]:
-    """Counts of a source's samples, views, languages, groups, licences, and what was left out."""
-    from interlingua.data.source import count_reasons
-
-    views: Counter[str] = Counter()
-    alternatives: Counter[str] = Counter()
-    languages: Counter[str] = Counter()
-    groups: Counter[str] = Counter()
-    licences: Counter[str] = Counter()
-    for sample in source:
-        views.update({part.view for part in sample.parts})
-        for part in sample.all_parts():
-            alternatives[part.view] += 1
-            if language := getattr(part, "language", None):
-                languages[f"{part.view} {language}"] += 1
-        groups[sample.meta.group.split("/")[0]] += 1
-        licences[sample.meta.licence] += 1
-    return {
-        "source": source.name,
-        "samples": len(source),
-        "samples_with": dict(views.most_common()),
-        "parts": dict(alternatives.most_common()),
-        "languages": dict(languages.most_common()),
-        "groups": dict(groups.most_common()),
-        "licences": dict(licences.most_common()),
-        "left_out": count_reasons(source.problems),
-        "left_out_first": [f"{item.where}: {item.reason}" for item in source.problems[:5]],
-    }
 
 
 def draw(source: Source, count: int, seed: int) -> list[Sample]:
@@ -242,7 +215,8 @@ def show_facts(facts: dict[str, Any]) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("source", f"{facts['source']}, {facts['samples']:,} samples")
+    named = f"{facts['source']}, {facts['samples']:,} samples"
+    table.add_row("source", Text(printable(named)))
     titles = {
         "samples_with": "samples with",
         "parts": "parts",
@@ -256,7 +230,7 @@ def show_facts(facts: dict[str, Any]) -> None:
         if counts:
             shown = [f"{name} {number:,}" for name, number in list(counts.items())[:16]]
             more = f", {len(counts) - 16} more" if len(counts) > 16 else ""
-            table.add_row(title, ", ".join(shown) + more)
+            table.add_row(title, Text(printable(", ".join(shown) + more)))
     answers().print(table, highlight=False)
     for line in facts["left_out_first"]:
         print_text(f"  {line}")

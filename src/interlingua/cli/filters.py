@@ -43,21 +43,32 @@ def read_settings(
     plain: dict[str, dict[str, Any]] = {name: {"name": name} for name in names or RULES}
     options: dict[str, Any] = {}
     for setting in settings:
-        path, equals, text = setting.partition("=")
-        name, _, key = path.strip().rpartition(".")
-        if not (equals and name and key):
-            raise ConfigError(
-                f"{setting!r} is no setting.", next_step="Write --set filter.key=value."
-            )
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{text!r} is not a YAML value.", where=setting) from error
+        name, key, value = read_setting(setting, "filter")
         if name == SOURCE:
             options[key] = value
         else:
             plain.setdefault(name, {"name": name})[key] = value
     return [_config(one) for one in plain.values()], options
+
+
+def read_setting(setting: str, what: str) -> tuple[str, str, Any]:
+    """(name, key, value) of ``name.key=value``; the value is YAML.
+
+    Args:
+        setting: as it was typed.
+        what: the name is of, for the message.
+
+    Raises:
+        ConfigError: it is nothing of the kind.
+    """
+    path, equals, text = setting.partition("=")
+    name, _, key = path.strip().rpartition(".")
+    if not (equals and name and key):
+        raise ConfigError(f"{setting!r} is no setting.", next_step=f"Write --set {what}.key=value.")
+    try:
+        return name, key, yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{text!r} is not a YAML value.", where=setting) from error
 
 
 def _config(plain: dict[str, Any]) -> NamedConfig:

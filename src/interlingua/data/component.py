@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from interlingua.content import Content
@@ -28,6 +28,7 @@ def assign_components(
     *,
     image_hash: Callable[[Sample], Fingerprint | None] | None = None,
     pictures: bool = True,
+    same_pictures: Iterable[tuple[int, int]] | None = None,
 ) -> list[Sample]:
     """The same samples, each with its ``meta.component``.
 
@@ -39,6 +40,8 @@ def assign_components(
         image_hash: another fingerprint for a sample's picture; by default the first picture's own,
             kept in the cache folder.
         pictures: whether pictures are compared at all.
+        same_pictures: (place, place) of samples with near-duplicate pictures, where they have been
+            found already; ``image_hash`` is not used then.
     """
     sets = DisjointSets(len(samples))
     first: dict[Hashable, int] = {}
@@ -49,7 +52,8 @@ def assign_components(
         for mark in marks:
             sets.join(first.setdefault(mark, place), place)
     if pictures:
-        for left, right in _same_pictures(samples, image_hash):
+        found = _same_pictures(samples, image_hash) if same_pictures is None else same_pictures
+        for left, right in found:
             sets.join(left, right)
     numbers: dict[int, int] = {}
     return [

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,12 @@ from interlingua.data.gate import ImageLimits
 from interlingua.data.shards.member import MemberContent
 from interlingua.errors import MediaError
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 FORMAT_VERSION = 1
 SIDE = 32
+DECODED_SIDE = 4 * SIDE  # near this size a picture is decoded
 FREQUENCIES = 16
 # Of the 78 pairs of stamps and clip art with at most 44 differing bits one was not the same
 # drawing (an egg and a flag's red disc, of another shape: MAX_ASPECT); between 46 and 66
@@ -59,16 +63,24 @@ class Fingerprint:
 
 def fingerprint(content: Content, limits: ImageLimits | None = None) -> Fingerprint | None:
     """The picture's fingerprint; None for a picture that can't be decoded or is plain."""
-    from PIL import Image
-
-    from interlingua.data.image import open_image, trimmed
+    from interlingua.data.image import open_image
 
     try:
-        image = trimmed(open_image(content, limits or ImageLimits(), near_size=4 * SIDE))
+        image = open_image(content, limits or ImageLimits(), near_size=DECODED_SIDE)
     except MediaError:
         return None
+    return fingerprint_of(image)
+
+
+def fingerprint_of(image: Image) -> Fingerprint | None:
+    """The fingerprint of an RGB picture, decoded near ``DECODED_SIDE``; None for a plain one."""
+    from PIL.Image import Resampling
+
+    from interlingua.data.image import trimmed
+
+    image = trimmed(image)
     aspect = image.width / image.height
-    small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    small = image.convert("L").resize((SIDE, SIDE), Resampling.BOX)
     grey = np.asarray(small, dtype=np.uint8)
     return Fingerprint(grey, aspect) if grey.std() >= MIN_CONTRAST else None
 
@@ -87,6 +99,15 @@ def fingerprints(
             known.update(zip(missing, made, strict=True))
         _save(known)
     return [known[key] for key in keys]
+
+
+def keep(contents: Sequence[Content], prints: Sequence[Fingerprint | None]) -> None:
+    """Put fingerprints that were made elsewhere into the cache folder, for ``fingerprints``."""
+    known = _load()
+    before = len(known)
+    known.update(zip(map(_state, contents), prints, strict=True))
+    if len(known) > before:
+        _save(known)
 
 
 def pairs(prints: Sequence[Fingerprint | None]) -> Iterator[tuple[int, int]]:
@@ -146,9 +167,9 @@ def _state(content: Content) -> bytes:
     try:
         state = file.stat()
     except OSError:
-        return hashlib.sha256(content.name.encode()).digest()[:16]
+        return hashlib.sha256(content.name.encode(errors="surrogatepass")).digest()[:16]
     text = f"{file.absolute()}|{member}|{state.st_size}|{state.st_mtime_ns}"
-    return hashlib.sha256(text.encode()).digest()[:16]
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()[:16]
 
 
 def _load() -> dict[bytes, Fingerprint | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from interlingua.config import NamedConfig
 from interlingua.data.filters.filter import Filtered, OpenScorer, Removal
@@ -12,6 +12,8 @@ from interlingua.sample import Sample
 
 FORMAT_VERSION = 1
 EXAMPLES = 5
+
+Item = TypeVar("Item")
 
 
 def apply_filters(
@@ -72,10 +74,10 @@ def by_reason(step: Filtered) -> dict[str, list[Removal]]:
     return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
-def spread(removals: Sequence[Removal], count: int) -> list[Removal]:
+def spread(items: Sequence[Item], count: int) -> list[Item]:
     """``count`` of them, evenly from first to last: the first ones are often of one folder."""
-    step = max(1.0, len(removals) / count) if count else 1.0
-    return [removals[int(number * step)] for number in range(min(count, len(removals)))]
+    step = max(1.0, len(items) / count) if count else 1.0
+    return [items[int(number * step)] for number in range(min(count, len(items)))]
 
 
 def _step_to_json(step: Filtered, examples: int) -> dict[str, Any]:

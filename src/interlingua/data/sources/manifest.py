@@ -1,7 +1,8 @@
 """A manifest of your own: a CSV, TSV or JSONL file that names pictures, sounds and texts.
 
 One row is one sample; rows that name the same media are one sample with several
-captions. Paths are relative to the manifest.
+captions. Paths are relative to the manifest. Rows that ``data split`` wrote hold a
+sample whole (``described_rows.py``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from interlingua.config import NamedConfig, nearest
 from interlingua.content import FileContent
 from interlingua.data.endings import AUDIO_ENDINGS, IMAGE_ENDINGS
 from interlingua.data.source import ListSource, Problem, count_reasons
+from interlingua.data.sources.described_rows import described_sample, is_described
 from interlingua.data.sources.manifest_rows import read_rows
 from interlingua.errors import DataError
 from interlingua.sample import Audio, Image, Label, Meta, OneOf, Part, Sample, Text
@@ -79,9 +81,14 @@ class Manifest(ListSource):
         root = (config.root or path.parent).expanduser()
         problems: list[Problem] = []
         columns: dict[str, str] = {}
-        things: dict[Any, _Thing] = {}
+        things: dict[Any, _Thing | Sample] = {}
         components: dict[str, int] = {}
         for line, row in read_rows(path, problems):
+            if is_described(row):
+                whole = described_sample(row, root, path.stem, f"{path}:{line}", problems)
+                if whole is not None:
+                    _add(whole, things, problems, f"{path}:{line}")
+                continue
             known = _known(row, columns)
             thing = _thing(known, root, line, f"{path}:{line}", problems)
             if thing is not None:
@@ -99,7 +106,10 @@ class Manifest(ListSource):
         if not things:
             raise _all_bad(path, problems)
         name = path.stem
-        samples = [thing.sample(name, components) for thing in things.values()]
+        samples = [
+            thing.sample(name, components) if isinstance(thing, _Thing) else thing
+            for thing in things.values()
+        ]
         super().__init__(name, samples, problems)
 
 
@@ -199,11 +209,15 @@ def why_unusable(path: Path, endings: tuple[str, ...]) -> str:
     return "" if path.suffix.lower() in endings else "an ending that is not read"
 
 
-def _add(thing: _Thing, things: dict[Any, _Thing], problems: list[Problem], where: str) -> None:
+def _add(
+    thing: _Thing | Sample, things: dict[Any, _Thing | Sample], problems: list[Problem], where: str
+) -> None:
     """Keep a thing; one with the key and media of an earlier row adds its captions to that."""
     earlier = things.get(thing.key)
     if earlier is None:
         things[thing.key] = thing
+    elif isinstance(thing, Sample) or isinstance(earlier, Sample):
+        problems.append(Problem("a key that was used before", f"{where} (key: {thing.key[:200]})"))
     elif thing.media and earlier.media == thing.media:
         earlier.texts.update(thing.texts)
     else:
