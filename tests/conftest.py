@@ -76,6 +76,17 @@ def real_weights() -> Callable[[str], Path]:
     return get
 
 
+@pytest.fixture(scope="session")
+def switch_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library of ``tests/faults/disk_switch.py``, built."""
+    from tests.faults import disk_switch
+
+    library = disk_switch.build(tmp_path_factory.mktemp("switch"))
+    if library is None:
+        pytest.skip("there is no C compiler, or this is not Linux")
+    return library
+
+
 Fetched = TypeVar("Fetched")
 _UNAVAILABLE: dict[str, str] = {}  # asked once: a dead network is slow to notice
 

@@ -107,6 +107,15 @@ class ZipContent:
     def suffix(self) -> str:
         return Path(self.member).suffix.lower()
 
+    def is_there(self) -> bool:
+        """Whether the archive has such a member.
+
+        Raises:
+            OSError, zipfile.BadZipFile: the archive can't be read.
+        """
+        with _ZIP_LOCK:
+            return self.member in _open_zip(self.archive).NameToInfo
+
     def size(self) -> int:
         with _ZIP_LOCK:
             return _open_zip(self.archive).getinfo(self.member).file_size
@@ -114,11 +123,12 @@ class ZipContent:
     def read(self) -> bytes:
         try:
             with _ZIP_LOCK:  # ZipFile shares one file position between threads
-                return _open_zip(self.archive).read(self.member)
+                return _unpacked(_open_zip(self.archive), self.member)
         except (OSError, KeyError, zipfile.BadZipFile) as error:
             raise _unreadable(self.name, error) from error
 
 
+_ZIP_PIECE = 1 << 20
 _ZIP_LOCK = threading.Lock()
 _OPEN_ZIPS: dict[Path, zipfile.ZipFile] = {}
 
@@ -127,6 +137,19 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
     if path not in _OPEN_ZIPS:
         _OPEN_ZIPS[path] = zipfile.ZipFile(path)
     return _OPEN_ZIPS[path]
+
+
+def _unpacked(archive: zipfile.ZipFile, member: str) -> bytes:
+    """The member, unpacked in pieces; one that is longer than its archive says is refused.
+
+    ``ZipFile.read`` would unpack all that there is first, and bzip2 and LZMA even by the piece:
+    a kilobyte that says to be a hundred bytes costs a gigabyte.
+    """
+    how = archive.getinfo(member).compress_type
+    if how not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise zipfile.BadZipFile("neither stored nor deflated")
+    with archive.open(member) as file:
+        return b"".join(iter(lambda: file.read(_ZIP_PIECE), b""))
 
 
 def _unreadable(name: str, error: Exception) -> MediaError:

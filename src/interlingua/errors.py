@@ -24,10 +24,15 @@ class InterlinguaError(Exception):
         self.next_step = next_step
         lines = [what]
         if where:
-            lines.append(f"  where: {where}")
+            lines.append(f"  where: {_one_line(where)}")
         if next_step:
             lines.append(f"  next:  {next_step}")
         super().__init__("\n".join(lines))
+
+
+def _one_line(name: str) -> str:
+    r"""A file's name may hold line ends, and lines after them that look like ours."""
+    return name.replace("\n", "\\n").replace("\r", "\\r")
 
 
 class ConfigError(InterlinguaError):

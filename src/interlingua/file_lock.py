@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from interlingua import durable
+
 log = logging.getLogger(__name__)
 
 
@@ -25,7 +27,7 @@ def held(path: Path, *, wait: bool, on_wait: Callable[[], None] | None = None) -
     Yields:
         False when another process has it (never, if ``wait``).
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(path.parent)
     with path.open("a+b") as file:
         free = _try_lock(file)
         if not free and wait:

@@ -1,9 +1,13 @@
-"""Samples: what a source gives, before anything is decoded.
+r"""Samples: what a source gives, before anything is decoded.
 
 A sample has a key, typed parts and a ``Meta``. It is either a *sequence* (the
 order of its parts matters: a question about a picture) or a set of *views* of
 one thing (the picture of a dog, its names, its bark, its spoken name).
 ``OneOf`` holds alternatives: five captions are not five turns.
+
+Every string in a sample is text that UTF-8 can hold. File names in another encoding and careless
+JSON bring halves of characters (lone surrogates); in keys and names they are written out as
+``\udce9``, so that keys stay different, in words they become U+FFFD.
 """
 
 from __future__ import annotations
@@ -25,6 +29,10 @@ class Text:
     text: str
     language: str | None = None
     role: Role = "given"
+
+    def __post_init__(self) -> None:
+        if not self.text.isascii():
+            object.__setattr__(self, "text", whole_characters(self.text))
 
     @property
     def view(self) -> str:
@@ -56,6 +64,10 @@ class Audio:
     transcript: str | None = None
     role: Role = "given"
 
+    def __post_init__(self) -> None:
+        if self.transcript and not self.transcript.isascii():
+            object.__setattr__(self, "transcript", whole_characters(self.transcript))
+
     @property
     def view(self) -> str:
         return self.use
@@ -67,6 +79,10 @@ class Label:
 
     name: str
     role: Role = "target"
+
+    def __post_init__(self) -> None:
+        if not self.name.isascii():
+            object.__setattr__(self, "name", _written_out(self.name))
 
     @property
     def view(self) -> str:
@@ -122,6 +138,11 @@ class Meta:
     component: int | None = None
     name: str = ""
 
+    def __post_init__(self) -> None:
+        for one in ("source", "group", "name"):
+            if not (text := getattr(self, one)).isascii():
+                object.__setattr__(self, one, _written_out(text))
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -137,6 +158,8 @@ class Sample:
     meta: Meta = field(default_factory=Meta)
 
     def __post_init__(self) -> None:
+        if not self.key.isascii():
+            object.__setattr__(self, "key", _written_out(self.key))
         if self.kind == "views":
             views = [part.view for part in self.parts]
             if len(set(views)) != len(views):
@@ -165,3 +188,16 @@ class Sample:
                 yield from part.parts
             else:
                 yield part
+
+
+def whole_characters(text: str) -> str:
+    """The text with halves of characters replaced by U+FFFD, or joined where both are there."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _written_out(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")

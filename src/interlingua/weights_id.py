@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from interlingua import durable
 from interlingua.config import to_plain
 from interlingua.data.text import tokenizer_path
-from interlingua.train import durable
 
 
 def weights_id(model: nn.Module) -> str:

@@ -19,10 +19,8 @@ def test_counts_and_lines(tmp_path: Path) -> None:
     log = SkipLog(tmp_path / "run" / "errors.jsonl")
     log.good(5)
     log.bad(damaged("x\n{}\u2028.png"), key="dog\nforged: 1\ud800", source="stamps")
-    log.bad(damaged(reason="too_large"), key="b")
-    log.close()
-    log.bad(damaged(), key="c")  # the file is opened again
-    log.close()
+    log.bad(damaged(reason="too_large"), key="b", shard="things-000001.tar")
+    log.bad(damaged(), key="c")
     assert log.counts == {"damaged": 2, "too_large": 1}
     assert (log.good_count, log.bad_count) == (5, 3)
     lines = (tmp_path / "run" / "errors.jsonl").read_bytes().split(b"\n")
@@ -35,7 +33,18 @@ def test_counts_and_lines(tmp_path: Path) -> None:
         "key": "dog\nforged: 1\ud800",
         "source": "stamps",
     }
+    assert [record.get("shard") for record in records] == [None, "things-000001.tar", None]
     assert "3 of 8 skipped (damaged 2, too_large 1)" in log.summary()
+
+
+def test_a_file_that_takes_its_place_is_gone_on_with(tmp_path: Path) -> None:
+    log = SkipLog(tmp_path / "errors.jsonl")
+    log.bad(damaged(), key="a")
+    (tmp_path / "other").write_bytes(b"{}\n")
+    (tmp_path / "other").replace(tmp_path / "errors.jsonl")
+    log.bad(damaged(), key="b")
+    lines = (tmp_path / "errors.jsonl").read_text().splitlines()
+    assert [json.loads(line).get("key") for line in lines] == [None, "b"]
 
 
 def test_nothing_skipped_leaves_no_file(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def test_old_steps_stay_when_the_new_one_can_not_be_read_back(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that writes other bytes than it was given."""
-    from interlingua.train import durable
+    from interlingua import durable
 
     honest = durable.write_file
 

@@ -9,6 +9,7 @@ import torch
 
 from interlingua.train.checkpoint import load_newest
 from interlingua.train.feature_chunks import ChunkFolder
+from interlingua.train.recipe import from_yaml, read_yaml, to_yaml
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -49,3 +50,13 @@ def test_features_1(tmp_path: Path) -> None:
     assert features.seconds[0].isnan()
     assert features.seconds[1] == 1.5
     assert features.failed == {"b" * 64: ("damaged", "The picture is damaged.")}
+
+
+def test_recipe_1() -> None:
+    """As a run kept it: settings that came later have their defaults."""
+    recipe = read_yaml(GOLDEN / "recipe-1.yaml")
+    assert (recipe.name, recipe.seed) == ("demo", 0)
+    assert list(recipe.model.towers) == ["image", "text", "audio"]
+    assert [(use.source.name, use.weight) for use in recipe.data.sources] == [("stamps", 3.0)]
+    assert recipe.data.split.unseen_languages == ("da",)
+    assert from_yaml(to_yaml(recipe)) == recipe

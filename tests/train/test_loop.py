@@ -17,9 +17,9 @@ from torch import nn
 
 from interlingua.errors import CheckpointError, ConfigError, TrainingError
 from interlingua.objectives.objective import Loss
-from interlingua.train import run_state
 from interlingua.train.checkpoint import CheckpointStore
 from interlingua.train.loop import fit
+from interlingua.train.not_finite import spoiled
 from interlingua.train.run_folder import RunFolder, read_lines
 from interlingua.train.stages import Stage
 from interlingua.train.stream import Stream
@@ -435,8 +435,8 @@ def test_changed_stages_are_mentioned_on_resume(tiny: ModuleType, tiny_folder: M
 
 def test_finite_guard_names_a_parameter() -> None:
     model = nn.Linear(2, 2)
-    assert run_state.not_finite(model) == ""
+    assert spoiled(model) == ""
     model.bias.data[1] = math.inf
-    assert run_state.not_finite(model) == "bias"
+    assert spoiled(model) == "bias"
     model.bias.requires_grad_(False)
-    assert run_state.not_finite(model) == ""
+    assert spoiled(model) == ""

@@ -250,7 +250,7 @@ def test_damage_among_what_is_decoded_is_skipped_and_written_down(
     (tmp_path / "pictures" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (tmp_path / "pictures" / "bad.txt").write_text("a pot")
     train_recipe(recipe, tmp_path / "run")
-    rows = read_lines(tmp_path / "run" / "skipped.jsonl")
+    rows = read_lines(tmp_path / "run" / "errors.jsonl")
     assert {Path(row["key"]).name for row in rows} == {"bad.png"}
     assert len(rows) == 2  # once an epoch
 

@@ -162,7 +162,6 @@ def test_damage_is_counted_with_shard_and_key(
     assert batch.keys == ["k04", "k05", "k06", "k08"], "of one not even the words are to be had"
     assert batch.media["image"].owner.tolist() == [0, 2, 3]
     assert batch.media["text"].owner.tolist() == [0, 1, 2, 3]
-    log.close()
     records = [json.loads(line) for line in (tmp_path / "errors.jsonl").read_text().splitlines()]
     assert [(one["reason"], one["key"], one["source"]) for one in records] == [
         ("checksum", "k07", "things"), ("checksum", "k05", "things")

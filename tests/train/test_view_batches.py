@@ -184,12 +184,12 @@ def test_a_batch_of_nothing_but_damage_is_an_empty_view(world: Any) -> None:
 
 
 def test_damage_is_written_down_and_too_much_of_it_stops(world: Any, tmp_path: Path) -> None:
-    log = SkipLog(tmp_path / "skipped.jsonl", max_run=5)
+    log = SkipLog(tmp_path / "errors.jsonl", max_run=5)
     make = pictures(world, ("dog", "broken"), skip_log=log)
     for _ in range(4):
         make([0, 1], np.random.default_rng(0))
     assert log.counts == {"damaged": 4} and log.good_count == 4
-    assert "broken.png" in (tmp_path / "skipped.jsonl").read_text()
+    assert "broken.png" in (tmp_path / "errors.jsonl").read_text()
     with pytest.raises(DataError, match="5 samples in a row can't be read"):
         make([1] * 5, np.random.default_rng(0))
 

@@ -1,17 +1,8 @@
-"""A real training in small: pictures and sounds into the cache, then two contrastive stages.
-
-``python tiny_training.py`` is a server: it reads one JSON request a line and forks a child for
-each, so that a hundred processes that are killed cost the start of one.
-"""
+"""A real training in small: pictures and sounds into the cache, then two contrastive stages."""
 
 from __future__ import annotations
 
 import io
-import json
-import os
-import signal
-import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +20,11 @@ from interlingua.objectives.contrastive import PairwiseContrastive
 from interlingua.sample import Audio, Image
 from interlingua.tokens import Tokens
 from interlingua.towers.tower import AudioPreprocess, ImagePreprocess, Tower
-from interlingua.train import durable, random_state
+from interlingua.train import random_state
+from interlingua.train.checkpoint import CheckpointStore
 from interlingua.train.feature_cache import FeatureCache
 from interlingua.train.loop import FitResult, fit
-from interlingua.train.run_folder import RunFolder
+from interlingua.train.run_folder import RunFolder, read_lines
 from interlingua.train.stages import Stage
 from interlingua.train.stream import ShuffledStream
 
@@ -218,63 +210,18 @@ def train(
     return model, result
 
 
-def _child(request: dict[str, Any]) -> int:
-    folder = Path(request["folder"])
-    if request.get("crash_at"):
-        os.environ["INTERLINGUA_CRASH_AT"] = str(request["crash_at"])
-    if request.get("record"):
-
-        def crash_point(kind: str, path: Path) -> None:
-            with Path(request["record"]).open("a") as record:
-                record.write(json.dumps([kind, str(path)]) + "\n")
-
-        durable.crash_point = crash_point
-    if request.get("file_limit"):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_limit"],) * 2)
-    if request.get("ready"):
-        stages = [stage.model_copy(update={"steps": 100_000}) for stage in STAGES[:1]]
-        Path(request["ready"]).touch()
-    else:
-        stages = list(STAGES)
-    _, result = train(folder, resume=(folder / "run").exists(), stages=stages)
-    return 0 if result.finished else 10 + result.exit_code
-
-
-def serve() -> None:
-    """Answer requests until the input ends."""
-    import soundfile  # noqa: F401  what every child needs is loaded once, before the forks
-
-    torch.set_num_threads(1)
-    torch.optim.AdamW([nn.Parameter(torch.ones(1))])  # torch loads a second's worth of modules here
-    for line in sys.stdin:
-        request = json.loads(line)
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            try:
-                os._exit(_child(request))
-            except BaseException as error:
-                os.write(writing, f"{type(error).__name__}: {error}".encode()[:4000])
-                os._exit(70)
-        os.close(writing)
-        began = time.monotonic()
-        if request.get("signal"):
-            while request.get("ready") and not Path(request["ready"]).exists():
-                time.sleep(0.01)
-            time.sleep(request["after"])
-            os.kill(child, getattr(signal, request["signal"]))
-        _, status = os.waitpid(child, 0)
-        with os.fdopen(reading) as file:
-            message = file.read()
-        answer = {
-            "message": message,
-            "status": os.waitstatus_to_exitcode(status),
-            "seconds": time.monotonic() - began,
-        }
-        print(json.dumps(answer), flush=True)
-
-
-if __name__ == "__main__":
-    serve()
+def outcome(folder: Path) -> Any:
+    """All that must be equal bit for bit: weights, optimizer, losses of every step, figures."""
+    checkpoint = CheckpointStore(folder / "run" / "steps").load()
+    timing = {"seconds", "rate", "peak_memory"}
+    rows = [
+        {key: value for key, value in row.items() if key not in timing}
+        for row in read_lines(folder / "run" / "metrics.jsonl")
+    ]
+    progress = {**checkpoint.state["progress"], "seconds": 0}
+    return {
+        "digests": checkpoint.digests,
+        "metrics": rows,
+        "progress": progress,
+        "stream": checkpoint.state["stream"],
+    }

@@ -10,6 +10,7 @@ import typer
 from interlingua.cli import processes as many_processes
 from interlingua.cli import recipes
 from interlingua.cli.demo import finish
+from interlingua.cli.dry_run import try_recipe
 from interlingua.cli.output import note, print_text
 from interlingua.errors import ConfigError
 
@@ -50,7 +51,7 @@ def train(
         ),
     ] = 1,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, print the recipe, train nothing.")
+        bool, typer.Option("--dry-run", help="Only shapes, memory, time and the first batch.")
     ] = False,
 ) -> None:
     """Train a recipe, or go on with an interrupted run.
@@ -60,6 +61,7 @@ def train(
     Examples:
     ```
     interlingua train demo
+    interlingua train demo seed=2 --dry-run
     interlingua train demo seed=2 stages.0.learning_rate=5e-4 --out runs/seed2
     interlingua train --resume runs/seed2
     interlingua train clip --processes 2
@@ -78,7 +80,11 @@ def train(
         )
     else:
         folder = start_training(
-            recipes.read(recipe, overrides, tiny=tiny), out, device, dry_run=dry_run
+            recipes.read(recipe, overrides, tiny=tiny),
+            out,
+            device,
+            dry_run=dry_run,
+            num_processes=processes,
         )
     if folder is not None:
         print_text(f"The run is in {folder}; its page is {folder / 'report.html'}. Next:")
@@ -87,22 +93,24 @@ def train(
 
 
 def start_training(
-    recipe: Recipe, out: Path | None, device: str | None, *, dry_run: bool
+    recipe: Recipe, out: Path | None, device: str | None, *, dry_run: bool, num_processes: int = 1
 ) -> Path | None:
     """Train from the beginning; None after a dry run, and where another process finishes.
+
+    A dry run is one process, whatever number the run is meant for.
 
     Raises:
         ConfigError: the folder already holds a run, or the device is absent.
     """
     from interlingua.device import pick_device
-    from interlingua.train.recipe import to_yaml
 
     folder = out or RUNS / recipe.name
     chosen = device or recipe.device
     where = pick_device(chosen)
     if dry_run:
         _check_empty(folder)
-        print_text(to_yaml(recipe).rstrip())
+        page = try_recipe(recipe, folder, chosen, num_processes)
+        print_text(f"\nThe first batch, to look at: {page}")
         note(f"Nothing was trained. The run would go to {folder}.")
         return None
     from interlingua.train.distributed import started

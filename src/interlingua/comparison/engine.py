@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from interlingua import file_lock, fusion
+from interlingua import durable, file_lock, fusion
 from interlingua.comparison.checks import check_task
 from interlingua.comparison.cost import MEASURED, measure_costs
 from interlingua.comparison.folds import Folds
@@ -32,7 +32,6 @@ from interlingua.comparison.task import FusionTask
 from interlingua.config import NamedConfig, to_plain
 from interlingua.errors import ConfigError, TrainingError
 from interlingua.fusion.fusion import FusionConfig
-from interlingua.train import durable
 from interlingua.train.log import Display, Silent
 
 COMPARISON_FILE, RUNS_FOLDER = "comparison.json", "runs"

@@ -27,7 +27,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from interlingua import file_lock
+from interlingua import durable, file_lock
 from interlingua.catalogue.cache import Progress, cache_root, to_stderr
 from interlingua.comparison.damaged_media import Damage, Pooling, check_kind, reader
 from interlingua.comparison.examples import Modality
@@ -40,7 +40,6 @@ from interlingua.models.tower_use import TowerUse
 from interlingua.sample import Part
 from interlingua.towers.pretrained import fingerprint
 from interlingua.towers.tower import Preprocess, TextPreprocess, Tower, frozen_inference
-from interlingua.train import durable
 from interlingua.train.content_digest import DigestIndex
 from interlingua.train.run_state import tensors_digest
 

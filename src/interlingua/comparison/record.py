@@ -17,10 +17,10 @@ import numpy.typing as npt
 import safetensors.numpy
 from safetensors import SafetensorError
 
+from interlingua import durable
 from interlingua.comparison.answers import Logits, contradiction_name, level_name, presence_name
 from interlingua.comparison.examples import IntArray
 from interlingua.comparison.task import Rollout
-from interlingua.train import durable
 
 FORMAT_VERSION = 1
 RESULT_FILE, ARRAYS_FILE = "result.json", "result.safetensors"

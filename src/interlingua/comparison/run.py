@@ -22,7 +22,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from interlingua import __version__, file_lock
+from interlingua import __version__, durable, file_lock
 from interlingua.batch import Batch
 from interlingua.comparison.answers import answers, conditions, having, made_worse, prior_of
 from interlingua.comparison.examples import Examples
@@ -43,7 +43,7 @@ from interlingua.errors import CheckpointError, Interrupted
 from interlingua.models.fused_classifier import FusedClassifier
 from interlingua.objectives.classification import ClassificationObjective
 from interlingua.objectives.contrastive import PairwiseContrastive
-from interlingua.train import durable, random_state
+from interlingua.train import random_state
 from interlingua.train.log import Display, Silent
 from interlingua.train.loop import fit
 from interlingua.train.run_folder import RunFolder, read_lines

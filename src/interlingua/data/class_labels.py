@@ -6,7 +6,7 @@ Shape legend: S samples.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -32,10 +32,7 @@ def class_numbers(samples: Sequence[Sample], classes: Sequence[str]) -> Tensor:
     Raises:
         DataError: fewer than two of the classes have samples, so nothing can be told apart.
     """
-    number_of = {name: number for number, name in enumerate(classes)}
-    found = torch.tensor(
-        [_number(_class_name(sample), number_of) for sample in samples], dtype=torch.int64
-    )
+    found = numbers_among(samples, {name: number for number, name in enumerate(classes)})
     present = len(set(found[found >= 0].tolist()))
     if present < 2:
         raise DataError(
@@ -46,11 +43,22 @@ def class_numbers(samples: Sequence[Sample], classes: Sequence[str]) -> Tensor:
     return found
 
 
+def numbers_among(samples: Sequence[Sample], number_of: Mapping[str, int]) -> Tensor:
+    """[S] int64 as ``class_numbers``, of any samples at all.
+
+    Args:
+        samples: S of them.
+        number_of: the classes' numbers.
+    """
+    numbers = [_number(_class_name(sample), number_of) for sample in samples]
+    return torch.tensor(numbers, dtype=torch.int64)
+
+
 def _class_name(sample: Sample) -> str:
     return label_of(sample) or sample.meta.group
 
 
-def _number(name: str, number_of: dict[str, int]) -> int:
+def _number(name: str, number_of: Mapping[str, int]) -> int:
     while name:
         if name in number_of:
             return number_of[name]

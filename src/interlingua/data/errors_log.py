@@ -10,9 +10,15 @@ from __future__ import annotations
 import json
 from collections import Counter, deque
 from pathlib import Path
-from typing import TextIO
+from typing import Any
 
 from interlingua.errors import DataError, MediaError
+from interlingua.sample import Part
+
+
+def shard_of(part: Part) -> str:
+    """The name of the shard that the bytes of a part are in; empty where they are in none."""
+    return str(getattr(getattr(part, "content", None), "shard", ""))
 
 
 class SkipLog:
@@ -49,7 +55,6 @@ class SkipLog:
         self._run = 0
         self._seen = 0
         self._failures: deque[int] = deque()  # when each failure of the window was seen
-        self._file: TextIO | None = None
 
     @property
     def bad_count(self) -> int:
@@ -63,8 +68,14 @@ class SkipLog:
             self._seen += count
             self.good_count += count
 
-    def bad(self, error: MediaError, *, key: str = "", source: str = "") -> None:
+    def bad(self, error: MediaError, *, key: str = "", source: str = "", shard: str = "") -> None:
         """A sample was skipped.
+
+        Args:
+            error: why.
+            key: of the sample, or the name of the medium where no sample is known.
+            source: its name, or who met the error.
+            shard: that the bytes are in; empty where they are in none.
 
         Raises:
             DataError: too many were.
@@ -73,7 +84,7 @@ class SkipLog:
         self._run += 1
         self._seen += 1
         self._failures.append(self._seen)
-        self._write(error, key, source)
+        self._write(error, key, source, shard)
         while self._failures[0] <= self._seen - self.window:
             self._failures.popleft()
         recent = len(self._failures)
@@ -93,30 +104,20 @@ class SkipLog:
             f"{self.bad_count:,} of {self.bad_count + self.good_count:,} skipped ({reasons}){place}"
         )
 
-    def close(self) -> None:
-        """Close the file; further failures open it again."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _write(self, error: MediaError, key: str, source: str) -> None:
+    def _write(self, error: MediaError, key: str, source: str, shard: str) -> None:
         if self.path is None:
             return
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a", encoding="utf-8", errors="backslashreplace")
-        record = {
-            "reason": error.reason,
-            "what": error.what,
-            "where": error.where,
-            "key": key,
-            "source": source,
-        }
-        self._file.write(json.dumps(record, ensure_ascii=True) + "\n")  # no name can forge a line
-        self._file.flush()
+        record: dict[str, Any] = {"reason": error.reason, "what": error.what, "where": error.where}
+        if shard:
+            record["shard"] = shard
+        record |= {"key": key, "source": source}
+        line = json.dumps(record, ensure_ascii=True) + "\n"  # no name can forge a line
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Opened each time: a run that goes on may put another file in this one's place.
+        with self.path.open("ab") as file:
+            file.write(line.encode())
 
     def _stop(self, what: str, last: MediaError) -> None:
-        self.close()
         raise DataError(
             f"Too much is damaged: {what} ({self.summary()}).",
             where=last.where,

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -126,9 +127,15 @@ class IsolatedDecoder:
         request |= {"name": "<file>", "size": len(data), "memory": self.memory}
         worker = self._free.get()
         try:
-            if worker is None or not worker.is_alive():
-                worker = _Worker(self.command)
-            header, body = worker.ask(request, data, self.seconds, where)
+            try:
+                worker = self._alive(worker)
+                header, body = worker.ask(request, data, self.seconds, where)
+            except _KilledError:  # from outside, which tells nothing of the file: once more
+                try:
+                    worker = self._alive(worker)
+                    header, body = worker.ask(request, data, self.seconds, where)
+                except _KilledError:
+                    raise _gone("crashed", where) from None
             if "reason" in header:
                 raise _refusal(header, where)
             values = _checked(body, header.get("dtype"), dtype, shape)
@@ -138,6 +145,15 @@ class IsolatedDecoder:
             return values
         finally:
             self._free.put(worker)
+
+    def _alive(self, worker: _Worker | None) -> _Worker:
+        if worker is None or not worker.is_alive():
+            return _Worker(self.command)
+        return worker
+
+
+class _KilledError(Exception):
+    """Somebody has sent the worker SIGKILL: the system, short of memory, or a person."""
 
 
 def _refusal(header: dict[str, Any], where: str) -> MediaError:
@@ -204,6 +220,7 @@ class _Worker:
 
         Raises:
             MediaError: ``crashed`` or ``too_slow``; the process has ended then.
+            _KilledError: so it has, but by SIGKILL from outside.
         """
         late = threading.Event()
 
@@ -218,7 +235,10 @@ class _Worker:
         try:
             return self._exchange(request, data)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            killed = not late.is_set() and self._was_killed()
             self.end()
+            if killed:
+                raise _KilledError from None
             raise _gone("too_slow" if late.is_set() else "crashed", where) from None
         except BaseException:  # interrupted halfway: its next answer would be for this request
             self.end()
@@ -243,6 +263,12 @@ class _Worker:
         if len(body) != size:
             raise ValueError("half an answer")
         return header, body
+
+    def _was_killed(self) -> bool:
+        """By a signal that no decoder raises by itself."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return os.name != "nt" and self.process.wait(1.0) == -signal.SIGKILL
+        return False
 
     def end(self) -> None:
         """Kill the process and wait for it."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from interlingua.data.source import Problem, Source
+from interlingua.data.source import Origin, Problem, Source
 from interlingua.sample import Sample
 
 
@@ -32,12 +34,11 @@ class Joined:
         return [problem for source in self.sources for problem in source.problems]
 
     @property
-    def repeats(self) -> list[float] | None:
-        """How often each sample comes in an epoch, for a stream; None = each once."""
-        if self._weights is None:
+    def repeats(self) -> NDArray[np.float64] | None:
+        """[n] how often each sample comes in an epoch, for a stream; None = each once."""
+        if self._weights is None or all(weight == 1 for weight in self._weights):
             return None
-        pairs = zip(self.sources, self._weights, strict=True)
-        return [weight for source, weight in pairs for _ in range(len(source))]
+        return np.repeat(np.asarray(self._weights, np.float64), list(map(len, self.sources)))
 
     @property
     def shard_sizes(self) -> list[int]:
@@ -47,6 +48,25 @@ class Joined:
             for source in self.sources
             for size in getattr(source, "shard_sizes", [len(source)])
         ]
+
+    @property
+    def reads_anywhere(self) -> bool:
+        """Whether any sample costs as little as the next one."""
+        return all(getattr(source, "reads_anywhere", True) for source in self.sources)
+
+    def place(self, index: int) -> tuple[int, int]:
+        """(number of the source, number in the source) of a sample."""
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        return number, index - int(self._ends[number]) + len(self.sources[number])
+
+    def origin(self, index: int) -> Origin:
+        """The key, the source and the shard of a sample; of shards nothing is read."""
+        number, place = self.place(index)
+        source = self.sources[number]
+        known: Callable[[int], Origin] | None = getattr(source, "origin", None)
+        if known is not None:
+            return replace(known(place), source=source.name)
+        return Origin(source[place].key, source.name)
 
     def keep(self, shards: Sequence[int]) -> None:
         """Tell each source which of its shards will be read next."""
@@ -68,10 +88,8 @@ class Joined:
     def __getitem__(self, index: int) -> Sample:
         if not -len(self) <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
-        place = index % len(self)
-        number = int(np.searchsorted(self._ends, place, side="right"))
-        source = self.sources[number]
-        return source[place - int(self._ends[number]) + len(source)]
+        number, place = self.place(index % len(self))
+        return self.sources[number][place]
 
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self)} samples>"

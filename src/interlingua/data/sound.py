@@ -30,6 +30,7 @@ DEFAULT_LIMITS = AudioLimits()
 Wave = NDArray[np.float32]
 
 _BLOCK_SECONDS = 10.0
+_UNKNOWN = 1 << 62  # libsndfile's number of frames where the header has none
 
 
 def read_sound(
@@ -61,6 +62,8 @@ def read_sound(
         _check_wav(data, where)
     with _open(data, where) as file:
         rate = _check_header(file, where, limits)
+        if first_seconds is None and limits.max_seconds * rate < file.frames < _UNKNOWN:
+            raise _too_long(where, limits)  # what it says itself needs no decoding
         wave = _read_blocks(file, rate, where, limits, first_seconds)
     _check_wave(wave, where, limits)
     if rate != sample_rate:
@@ -241,12 +244,7 @@ def _read_blocks(
             break
         count += len(block)
         if count > most:
-            raise MediaError(
-                f"The sound is longer than {limits.max_seconds:g} seconds.",
-                reason="too_long",
-                where=where,
-                next_step="Cut it into pieces, or raise max_seconds in the limits.",
-            )
+            raise _too_long(where, limits)
         blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(axis=1))
     if not count:
         raise MediaError(
@@ -256,6 +254,15 @@ def _read_blocks(
             next_step="Record or export it again, or leave it out.",
         )
     return np.concatenate(blocks) if len(blocks) > 1 else np.ascontiguousarray(blocks[0])
+
+
+def _too_long(where: str, limits: AudioLimits) -> MediaError:
+    return MediaError(
+        f"The sound is longer than {limits.max_seconds:g} seconds.",
+        reason="too_long",
+        where=where,
+        next_step="Cut it into pieces, or raise max_seconds in the limits.",
+    )
 
 
 def _check_wave(wave: Wave, where: str, limits: AudioLimits) -> None:

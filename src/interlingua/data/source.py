@@ -24,6 +24,21 @@ class Problem:
     count: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a sample is, told without reading it.
+
+    Attributes:
+        key: of the sample.
+        source: the name of the source.
+        shard: that it is in; empty where it is in none.
+    """
+
+    key: str
+    source: str
+    shard: str = ""
+
+
 class Problems:
     """Collects what is left out; of each reason the first are listed, the others only counted.
 

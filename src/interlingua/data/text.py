@@ -18,6 +18,7 @@ from interlingua.data.gate import TextLimits
 from interlingua.data.text_cleaning import CLEANERS
 from interlingua.data.tokenizer_file import FILE_NAME, open_tokenizer
 from interlingua.errors import DataError, MediaError
+from interlingua.sample import whole_characters
 from interlingua.towers.tower import TextPreprocess
 
 DEFAULT_LIMITS = TextLimits()
@@ -65,6 +66,10 @@ class Tokenizer:
         cleaned = [self._clean(clean_text(text, self.limits)) for text in texts]
         return [encoding.ids for encoding in self._backend.encode_batch_fast(cleaned)]
 
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The tokens of these ids as the vocabulary spells them, to be looked at."""
+        return [self._backend.id_to_token(number) or f"#{number}" for number in ids]
+
     def pad(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Rows of ids as one tensor: ids [B, N] int64 and mask [B, N] bool, True = real."""
         longest = max((len(row) for row in rows), default=0)
@@ -76,6 +81,14 @@ class Tokenizer:
             ids[index, : len(row)] = torch.tensor(row, dtype=torch.int64)
             mask[index, : len(row)] = True
         return ids, mask
+
+    @property
+    def unknown_id(self) -> int | None:
+        """What the vocabulary can't spell becomes; None where it spells everything."""
+        token = getattr(self._backend.model, "unk_token", None)
+        number = None if token is None else self._backend.token_to_id(token)
+        # CLIP's names the end token, which every text has
+        return None if number in self._backend.encode("").ids else number
 
     def _check_fit(self) -> None:
         """Refuse a tokenizer that was made for another tower, before anything is computed."""
@@ -116,9 +129,7 @@ def clean_text(text: str, limits: TextLimits = DEFAULT_LIMITS) -> str:
             where=f"a text that begins with {text[:40]!r}",
             next_step="Cut it into pieces, or raise max_characters in the limits.",
         )
-    if text.isascii():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text if text.isascii() else whole_characters(text)
 
 
 def tokenizer_path(name: str) -> Path:

@@ -24,8 +24,9 @@ import safetensors
 from safetensors import SafetensorError
 from torch import Tensor
 
+from interlingua import durable
 from interlingua.errors import CheckpointError
-from interlingua.train import durable, tensor_files
+from interlingua.train import tensor_files
 from interlingua.train.processes import ALONE, Processes
 from interlingua.train.shared_save import Announcement, write_together
 
@@ -68,6 +69,7 @@ class CheckpointStore:
             raise ValueError("at least one checkpoint must be kept")
         self.folder = folder
         self.keep = keep
+        self._damaged: set[int] = set()  # steps that are known to be
 
     def path(self, step: int) -> Path:
         """The folder of a step, whether it exists or not."""
@@ -120,11 +122,12 @@ class CheckpointStore:
         announcement: Announcement,
     ) -> Path:
         path = self.path(step)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(self.folder)
         durable.remove_leftovers(self.folder)
         if path.exists():
             if not problem_of(path):
                 return path
+            self._damaged.add(step)
             self.set_aside(step)
         with durable.new_folder(path) as temporary:
             announcement.folder(temporary)
@@ -158,6 +161,7 @@ class CheckpointStore:
             path = self.path(number)
             if problem := problem_of(path):
                 problems.append(f"{path}: {problem}")
+                self._damaged.add(number)
                 log.warning("Checkpoint %s is damaged and passed over: %s.", path, problem)
                 continue
             checkpoint = load_step(path)
@@ -180,14 +184,24 @@ class CheckpointStore:
     def set_aside(self, step: int) -> Path:
         """Rename a damaged step, so that training can write that number again."""
         aside = self.folder / f"damaged-{self.path(step).name}-{uuid.uuid4().hex[:8]}"
-        durable.crash_point("rename", aside)
         self.path(step).rename(aside)
+        self._damaged.discard(step)
         durable.sync_folder(self.folder)
         return aside
 
     def _remove_old(self) -> None:
-        for step in self.steps()[: -self.keep]:
-            durable.remove_folder(self.path(step))
+        """What can't be removed is no reason to lose the step that was just written.
+
+        A damaged step that is still there doesn't count among those that are kept.
+        """
+        kept = [step for step in self.steps() if step not in self._damaged][-self.keep :]
+        for step in self.steps():
+            if step >= kept[0]:
+                break
+            try:
+                durable.remove_folder(self.path(step))
+            except OSError as error:
+                log.warning("The old checkpoint %s stays: %s.", self.path(step), error)
 
 
 def load_newest(path: Path) -> Checkpoint:

@@ -43,6 +43,8 @@ class Chosen:
         start, tuned, chosen: scores on the half that didn't choose: before fine-tuning,
             after it, and of what was chosen.
         choose_by, judge_by: how many samples each half has.
+        chance: the accuracy of guessing on the half that didn't choose.
+        classes: how many are told apart; 0 where captions are retrieved.
     """
 
     best: Candidate
@@ -52,6 +54,8 @@ class Chosen:
     chosen: Score
     choose_by: int
     judge_by: int
+    chance: float
+    classes: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers."""
@@ -118,6 +122,8 @@ def choose_weights(
         chosen=score(weights, halves[1]),
         choose_by=len(halves[0]),
         judge_by=len(halves[1]),
+        chance=1 / (len(classes) or len(halves[1])),
+        classes=len(classes),
     )
     _save(session, weights)
     session.run.write_text(FIGURES_FILE, json.dumps(done.to_json(), indent=1))

@@ -15,6 +15,7 @@ from interlingua.errors import ConfigError, DataError
 from interlingua.sample import Audio, OneOf, Part, Sample
 from interlingua.train.filtering import filter_training
 from interlingua.train.recipe import DataConfig
+from interlingua.train.streamed_samples import StreamedSamples
 
 
 @dataclass(slots=True)
@@ -22,7 +23,8 @@ class Corpus:
     """What is trained on and what is held out; no component is on both sides.
 
     Attributes:
-        train: samples to learn from, without speech in the unseen languages.
+        train: samples to learn from, without speech in the unseen languages; in a stream
+            (``data.stream``) each is read when it is asked for.
         held_out: samples to be tested on.
         removed: on neither side: they share a component with a held-out sample.
         unseen_language: training samples with nothing but their speech in unseen languages.
@@ -32,14 +34,24 @@ class Corpus:
         identity: a hash of the training keys, in order.
     """
 
-    train: list[Sample]
+    train: Sequence[Sample]
     held_out: list[Sample] = field(default_factory=list)
-    removed: list[Sample] = field(default_factory=list)
+    removed: Sequence[Sample] = field(default_factory=list)
     unseen_language: list[Sample] = field(default_factory=list)
     repeats: list[float] = field(default_factory=list)
     problems: dict[str, Sequence[Problem]] = field(default_factory=dict)
     filtered: list[Filtered] = field(default_factory=list)
     identity: str = ""
+
+    def num_training(self, source: str) -> int:
+        """How many training samples are of a source."""
+        if isinstance(self.train, StreamedSamples):
+            return self.train.count(source)
+        return sum(sample.meta.source == source for sample in self.train)
+
+    def at_hand(self, number: int = 1000) -> Sequence[Sample]:
+        """Training samples to describe the corpus by: all of them; of a stream some, at random."""
+        return self.train.some(number) if isinstance(self.train, StreamedSamples) else self.train
 
 
 def open_corpus(
@@ -62,6 +74,10 @@ def open_corpus(
         ConfigError: a filter is for a source that there isn't.
         FetchError: a source can't be fetched.
     """
+    if config.stream is not None:
+        from interlingua.train.streamed_corpus import open_streamed
+
+        return open_streamed(config, note, run)
     samples, weight, problems = _read_sources(config, note)
     note("Looking for things that appear twice ...")
     samples = assign_components(samples)

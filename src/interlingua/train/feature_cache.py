@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from interlingua import file_lock
+from interlingua import durable, file_lock
 from interlingua.config import to_plain
 from interlingua.data.errors_log import SkipLog
 from interlingua.data.gate import MediaLimits
@@ -27,10 +27,9 @@ from interlingua.data.text import tokenizer_path
 from interlingua.errors import MediaError
 from interlingua.sample import Part
 from interlingua.towers.tower import Preprocess, TextPreprocess, Tower
-from interlingua.train import durable
 from interlingua.train.content_digest import DigestIndex
 from interlingua.train.feature_chunks import ChunkFolder
-from interlingua.train.feature_fill import Encoder, FeatureTable, Fill, OnProgress, part_name
+from interlingua.train.feature_fill import Encoder, FeatureTable, Fill, OnProgress, skip_part
 
 __all__ = ["FeatureCache", "FeatureTable"]
 
@@ -80,8 +79,8 @@ class FeatureCache:
 
         Raises:
             DataError: parts of another kind, or too many that can't be decoded.
-            TrainingError: the disk is full (what was cached stays), or the tower gives no
-                pooled vectors.
+            TrainingError: the disk is full (what was cached stays), the tower's weights are not
+                finite, or it gives no pooled vectors.
         """
         limits = limits or MediaLimits()
         skip_log = skip_log or SkipLog()
@@ -90,10 +89,11 @@ class FeatureCache:
             folder = ChunkFolder(self.root / _folder_name(settings), self.batches_per_chunk)
             found = self._digests(parts, skip_log)
             first: dict[str, Part] = {}
+            twins: dict[str, list[Part]] = {}
             for part, digest in zip(parts, found, strict=True):
-                if digest is not None:
-                    first.setdefault(digest, part)
-            fill = Fill(folder, first, preprocess, batch_size, limits, skip_log)
+                if digest is not None and first.setdefault(digest, part) is not part:
+                    twins.setdefault(digest, []).append(part)
+            fill = Fill(folder, first, preprocess, batch_size, limits, skip_log, twins)
             fill.read_cached()
             if fill.missing:
                 with file_lock.held(folder.path / ".lock", wait=True):
@@ -111,7 +111,7 @@ class FeatureCache:
             parts, DigestIndex(self.root / "digests.jsonl").digests(parts), strict=True
         ):
             if isinstance(digest, MediaError):
-                skip_log.bad(digest, key=part_name(part), source="feature cache")
+                skip_part(skip_log, digest, part)
                 found.append(None)
             else:
                 found.append(digest)

@@ -24,7 +24,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from interlingua.train import durable
+from interlingua import durable
 from interlingua.train.run_state import tensors_digest
 
 FORMAT_VERSION = 1
@@ -99,7 +99,7 @@ class ChunkFolder:
 
     def add_plan(self, batches: Sequence[Sequence[str]]) -> list[Task]:
         """Write a plan down; gives its tasks."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(self.path)
         count = len(list(self.path.glob("plan-*.json")))
         plan = [list(batch) for batch in batches]
         checksum = hashlib.sha256(json.dumps(plan).encode()).hexdigest()
@@ -120,7 +120,7 @@ class ChunkFolder:
         data = safetensors.torch.save(
             tensors, metadata={"about": about, "checksum": _checksum(tensors, about)}
         )
-        task.path.parent.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(task.path.parent)
         durable.replace_file(task.path, data)
 
     def read(self, task: Task) -> Features | None:

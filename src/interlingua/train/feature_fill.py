@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from interlingua.config import to_plain
-from interlingua.data.errors_log import SkipLog
+from interlingua.data.errors_log import SkipLog, shard_of
 from interlingua.data.gate import MediaLimits
 from interlingua.data.loader import Chunk, decode, plan
 from interlingua.device import autocast
@@ -24,6 +24,7 @@ from interlingua.errors import MediaError, TrainingError
 from interlingua.sample import Label, Part, Text
 from interlingua.towers.tower import Preprocess, Tower, frozen_inference
 from interlingua.train.feature_chunks import ChunkFolder, Features, Task, join
+from interlingua.train.not_finite import spoiled
 
 _UNLASTING = ("missing", "unreadable")  # not a property of the bytes, so not kept
 
@@ -56,12 +57,21 @@ class FeatureTable:
 
 
 class Encoder:
-    """A frozen tower, made when it is first needed."""
+    """A frozen tower, made when it is first needed.
+
+    Raises:
+        TrainingError: its weights are not finite. Behind a ReLU that may not show in its output.
+    """
 
     def __init__(
         self, tower: Tower | Callable[[], Tower], precision: torch.dtype, device: torch.device
     ):
         made = tower if isinstance(tower, Tower) else tower()
+        if name := spoiled(made, frozen=True):
+            raise TrainingError(
+                f"The weights of {type(made).__name__} are not finite, {name} first.",
+                next_step="`interlingua weights verify NAME` checks what is cached.",
+            )
         # A tower that prepares itself has chosen the type of each layer: no autocast then.
         prepares_itself = hasattr(made, "for_inference")
         self.tower = frozen_inference(made, precision).to(device).eval()
@@ -90,8 +100,10 @@ class Fill:
         batch_size: int,
         limits: MediaLimits,
         skip_log: SkipLog,
+        twins: Mapping[str, Sequence[Part]] | None = None,
     ):
         self.folder = folder
+        self.twins = twins or {}  # by digest, the other parts of the same bytes
         self.parts = parts
         self.preprocess = preprocess
         self.batch_size = batch_size
@@ -141,7 +153,7 @@ class Fill:
             nonlocal undecodable
             undecodable += 1
             failed[digests[number]] = (error.reason, error.what)
-            self.skip_log.bad(error, key=part_name(part), source="feature cache")
+            self._skip(digests[number], error)
 
         waiting = list(reversed(tasks))
         for chunk in decode(
@@ -200,19 +212,20 @@ class Fill:
     ) -> None:
         """Keep the finite rows of a chunk; a tower that gives others can't use that medium."""
         finite = values.isfinite().all(dim=1)
-        for row, (number, digest) in enumerate(zip(chunk.index, digests, strict=True)):
+        for row, digest in enumerate(digests):
             if finite[row]:
                 seconds = float("nan") if chunk.seconds is None else float(chunk.seconds[row])
                 results[digest] = (values[row], seconds)
                 self.skip_log.good()
                 continue
+            part = self.parts[digest]
             error = MediaError(
                 "The tower gives numbers that are not finite.",
                 reason="not_finite",
-                where=part_name(self.parts[digest]),
+                where=part_name(part),
             )
             failed[digest] = (error.reason, error.what)
-            self.skip_log.bad(error, key=f"part {number}", source="feature cache")
+            self._skip(digest, error)
 
     def _store(
         self,
@@ -260,9 +273,18 @@ class Fill:
             for digest, (reason, what) in features.failed.items():
                 if digest in self.parts and digest not in self.failed:
                     self.failed.add(digest)
-                    name = part_name(self.parts[digest])
-                    error = MediaError(what, reason=reason, where=name)
-                    self.skip_log.bad(error, key=name, source="feature cache")
+                    part = self.parts[digest]
+                    self._skip(digest, MediaError(what, reason=reason, where=part_name(part)))
+
+    def _skip(self, digest: str, error: MediaError) -> None:
+        """Write down a part, and all others of the same bytes: an error page saved many times."""
+        for part in (self.parts[digest], *self.twins.get(digest, ())):
+            skip_part(self.skip_log, error, part)
+
+
+def skip_part(skip_log: SkipLog, error: MediaError, part: Part) -> None:
+    """Write down a part that gets no features."""
+    skip_log.bad(error, key=part_name(part), source="feature cache", shard=shard_of(part))
 
 
 def part_name(part: Part) -> str:

@@ -11,12 +11,12 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from interlingua import durable
 from interlingua.config import NamedConfig, to_plain
 from interlingua.data.filters.chain import apply_filters, describe, to_json
 from interlingua.data.filters.filter import Filtered, OpenScorer, Removal, Verdict, carry_out
 from interlingua.errors import DataError
 from interlingua.sample import Sample
-from interlingua.train import durable
 
 NUMBERS_FILE = "filters.json"
 REMOVALS_FILE = "filtered.jsonl"

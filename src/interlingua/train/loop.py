@@ -19,14 +19,16 @@ from typing import Any
 import torch
 from torch import nn
 
+from interlingua import durable
 from interlingua.errors import TrainingError
-from interlingua.train import durable, optim, random_state, saving
+from interlingua.train import optim, random_state, saving
 from interlingua.train.compiling import compile_in_place
 from interlingua.train.distributed import present
 from interlingua.train.ema import Average
 from interlingua.train.interrupt import Interrupt
 from interlingua.train.log import Display, Silent
 from interlingua.train.memory import memory_explained
+from interlingua.train.not_finite import Buffers, too_many_steps
 from interlingua.train.parallel import Kind, Parallel, parallel_for
 from interlingua.train.processes import Processes
 from interlingua.train.records import Records
@@ -217,12 +219,13 @@ class Training:
             self.enter_stage(self.progress.stage + 1)
 
     def _step(self, stage: Stage) -> None:
-        """One optimizer step; a non-finite one changes no weight."""
+        """One optimizer step; a non-finite one changes nothing in the model."""
         assert self.stream is not None
         rate = learning_rate(stage, self.progress.step_in_stage)
         optim.set_learning_rate(self.optimizer, rate)
         optim.training_mode(self.model)
-        with memory_explained(stage, self.device):
+        buffers = Buffers(self.model)
+        with memory_explained(stage, self.device, self.model, self.stepper.sizes):
             outcome = self.stepper.gradients(
                 self.stream, stage, self.optimizer, self.progress.step + 1
             )
@@ -232,6 +235,7 @@ class Training:
         if outcome.finite:
             self._update()
         else:
+            buffers.put_back()
             self._skip(outcome)
         self.optimizer.zero_grad(set_to_none=True)
         self.records.step(self.progress.step, samples)
@@ -270,12 +274,8 @@ class Training:
         keys = [key for own in self.processes.gather(outcome.keys) for key in own]
         self.records.skipped(self.progress.step, outcome.figures, keys)
         if self.progress.skipped_in_a_row >= self.max_skipped_in_a_row:
-            raise TrainingError(
-                f"{self.progress.skipped_in_a_row} steps in a row were not finite "
-                f"({outcome.figures}).",
-                where=f"{self.run.errors_path} names the samples",
-                next_step="Lower the learning rate, or look at these samples. "
-                "The weights of the last checkpoint are finite.",
+            raise too_many_steps(
+                self.progress.skipped_in_a_row, outcome.figures, self.model, self.run.errors_path
             )
 
     def _evaluate(self, stage: Stage, *, last: bool) -> None:

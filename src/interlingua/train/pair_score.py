@@ -164,7 +164,7 @@ def _renamed(samples: Sequence[Sample], corpus: str) -> list[Sample]:
 def _same_data_as_trained(session: Session, run: Path) -> None:
     """The check is of the data as they are now; they have to be those that were trained on."""
     stream = session.run.checkpoints.load().state.get("stream", {})
-    recorded = stream.get("identity", "")
+    recorded = stream.get("identity", "").partition("/")[0]  # a shard stream adds its shards
     if recorded and recorded != session.corpus.identity:
         raise CheckpointError(
             "The data of the run that is to score the pairs have changed since it was trained, so "

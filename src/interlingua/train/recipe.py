@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, FiniteFloat, NonNegativeInt, SerializeAsAny, model_validator
+from pydantic import (
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    SerializeAsAny,
+    field_validator,
+    model_validator,
+)
 
 from interlingua.config import Config, NamedConfig, nearest, part_of, to_plain, validate
 from interlingua.data.augment import Augment
@@ -48,6 +55,20 @@ class SplitConfig(Config):
     seed: int = 0
 
 
+class StreamConfig(Config):
+    """How samples are read that are not kept in memory.
+
+    Attributes:
+        window: so many shards (row groups of Parquet) are mixed at a time, the next ones being
+            fetched; 0 = all of them where any sample is quickly read, else 8.
+        workers: threads that decode ahead of the step; 0 = a batch is made when it is asked for;
+            None = one for each core. Batches don't depend on it.
+    """
+
+    window: NonNegativeInt = 0
+    workers: NonNegativeInt | None = None
+
+
 class DataConfig(Config):
     """The mixture that is trained on, and the split.
 
@@ -58,6 +79,8 @@ class DataConfig(Config):
         augment: how pictures and texts are changed for towers that are trained; frozen towers see
             them as they are.
         picture_memory: GiB of decoded pictures that are kept, so that later epochs decode nothing.
+        stream: read the samples of a batch when it is made and keep none, for corpora larger than
+            memory; ``true`` or its settings. No tower may be frozen then.
     """
 
     sources: tuple[SourceUse, ...] = Field(min_length=1)
@@ -65,6 +88,14 @@ class DataConfig(Config):
     filters: tuple[Annotated[SerializeAsAny[NamedConfig], part_of("data.filters")], ...] = ()
     augment: Augment = Augment()
     picture_memory: FiniteFloat = Field(default=1.0, ge=0)
+    stream: StreamConfig | None = None
+
+    @field_validator("stream", mode="before")
+    @classmethod
+    def _on_or_off(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            return StreamConfig() if value else None
+        return value
 
 
 class ObjectiveUse(Config):

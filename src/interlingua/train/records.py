@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from interlingua import durable
 from interlingua.train.log import Display
 from interlingua.train.memory import peak_memory
-from interlingua.train.run_folder import RunFolder, append_line, forget_after
+from interlingua.train.run_folder import NON_FINITE, RunFolder, append_line, forget_after
 from interlingua.train.run_state import Progress
 from interlingua.train.stages import Stage
 
@@ -40,8 +42,8 @@ class Records:
     def begin(self) -> None:
         """A new run: nothing of an older one stays."""
         if not self.silent:
-            for path in (self.run.metrics_path, self.run.errors_path):
-                path.unlink(missing_ok=True)
+            self.run.metrics_path.unlink(missing_ok=True)
+            forget_after(self.run.errors_path, 0)  # damaged media may have been met already
 
     def forget_after(self, step: int) -> None:
         """A resumed run writes the lines of later steps again."""
@@ -88,7 +90,13 @@ class Records:
     def skipped(self, step: int, what: str, keys: Sequence[str]) -> None:
         """A step whose numbers were not finite, with the samples it was made of."""
         if not self.silent:
-            row = {"kind": "non_finite", "step": step, "what": what, "keys": list(keys)}
+            row = {
+                "kind": NON_FINITE,
+                "reason": NON_FINITE,
+                "step": step,
+                "what": what,
+                "keys": list(keys),
+            }
             append_line(self.run.errors_path, row)
         self.display.note(f"Step {step} was skipped: {what}.")
 
@@ -103,6 +111,16 @@ class Records:
                 "figures": progress.figures,
             }
         )
+
+    def make_safe(self) -> None:
+        """Fsync what is written, lest a power cut leave a checkpoint that is ahead of its lines."""
+        if self.silent:
+            return
+        with suppress(OSError):  # a disk that can't take more says so at the checkpoint
+            for path in (self.run.metrics_path, self.run.errors_path):
+                if path.exists():
+                    durable.sync_file(path)
+            durable.sync_folder(self.run.path)
 
     def note(self, message: str) -> None:
         """Something that must not be overlooked."""

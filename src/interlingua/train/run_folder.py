@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from interlingua import file_lock
+from interlingua import durable, file_lock
 from interlingua.errors import TrainingError
-from interlingua.train import durable
 from interlingua.train.checkpoint import CheckpointStore
+
+ERRORS_FILE = "errors.jsonl"
+NON_FINITE = "non_finite"  # the kind of a line about a step; other lines are about samples
+_FIRST_ERRORS_FILE = "skipped.jsonl"  # the samples' own file in the first runs
 
 
 class RunFolder:
@@ -38,12 +41,34 @@ class RunFolder:
 
     @property
     def errors_path(self) -> Path:
-        """One JSON object per line: skipped samples and steps."""
-        return self.path / "errors.jsonl"
+        """One JSON object per line: skipped samples and steps, each with its ``reason``."""
+        return self.path / ERRORS_FILE
+
+    def errors_path_of(self, rank: int) -> Path:
+        """Where one of several processes writes down the samples that it skips."""
+        return self.path / f"rank{rank}-{ERRORS_FILE}" if rank else self.errors_path
+
+    def left_out(self) -> list[dict[str, Any]]:
+        """The samples and media that could not be read, by all processes, as they were met.
+
+        One may stand there many times: whatever reads it writes it down.
+        """
+        files = [
+            path
+            for name in (ERRORS_FILE, _FIRST_ERRORS_FILE)
+            for path in (self.path / name, *sorted(self.path.glob(f"rank*-{name}")))
+        ]
+        rows = [row for path in files for row in read_lines(path)]
+        return [row for row in rows if row.get("kind") != NON_FINITE]
+
+    def forget_errors(self) -> None:
+        """Drop what an older run in this folder met."""
+        for path in (self.errors_path, *self.path.glob(f"rank*-{ERRORS_FILE}")):
+            path.unlink(missing_ok=True)
 
     def write_text(self, name: str, text: str) -> None:
         """Put a small file into the folder, whole or not at all."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(self.path)
         durable.replace_file(self.path / name, text.encode())
 
     @contextmanager

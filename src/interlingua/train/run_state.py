@@ -220,14 +220,6 @@ def pretrained_tensors(model: nn.Module, stages: Sequence[Stage]) -> list[str]:
     )
 
 
-def not_finite(model: nn.Module) -> str:
-    """The name of a trainable parameter that is not finite, or an empty string."""
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad and not bool(sharding.local(parameter).isfinite().all()):
-            return name
-    return ""
-
-
 def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 over names, dtypes, shapes and bytes, in hex."""
     digest = hashlib.sha256()

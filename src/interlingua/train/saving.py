@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from interlingua.errors import CheckpointError, TrainingError
 from interlingua.train import run_state
+from interlingua.train.not_finite import spoiled
 from interlingua.train.run_state import Progress
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def save(training: Training, *, must_work: bool) -> None:
     """
     assert training.stream is not None
     processes, step = training.processes, training.progress.step
-    problems = processes.gather(run_state.not_finite(training.model))
+    problems = processes.gather(spoiled(training.model))
     if bad := next((name for name in problems if name), ""):
         raise TrainingError(
             f"Weights are not finite any more ({bad}); they are not saved.",
@@ -33,6 +34,7 @@ def save(training: Training, *, must_work: bool) -> None:
         training.model, training.optimizer, training.stream, training.progress,
         training.stages, training.average, processes,
     )  # fmt: skip
+    training.records.make_safe()
     try:
         training.run.checkpoints.save(step, *state, processes)
     except OSError as error:

@@ -35,10 +35,10 @@ from interlingua.train.run_state import load_model
 from interlingua.train.stages import Stage
 from interlingua.train.start import start_from
 from interlingua.train.stream import ShuffledStream, Stream
+from interlingua.train.streamed_samples import StreamedSamples
+from interlingua.train.streaming import check_recipe, streams_of, with_workers
 from interlingua.train.view_batches import ViewBatches, ViewTable, collect_parts
 from interlingua.train.view_values import GIBIBYTE
-
-SKIPPED_FILE = "skipped.jsonl"  # media that can't be read, one JSON object per line
 
 
 @dataclass(slots=True)
@@ -68,10 +68,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self._cache = FeatureCache(cache_root() / "features")
-        name = (
-            SKIPPED_FILE if self.processes.is_main else f"rank{self.processes.rank}-{SKIPPED_FILE}"
-        )
-        self._skip_log = SkipLog(self.run.path / name)
+        self._skip_log = SkipLog(self.run.errors_path_of(self.processes.rank))
 
     def features(self, tower: str, parts: list[Part], what: str) -> FeatureTable:
         """The pooled outputs of a frozen tower, from the cache or computed now."""
@@ -94,7 +91,7 @@ class Session:
         """``features`` of the tower that serves a view."""
         return self.features(self.model.config.views[view], list(parts), what or f"{view} features")
 
-    def table(self, view: str, samples: list[Sample], what: str = "") -> ViewTable:
+    def table(self, view: str, samples: Sequence[Sample], what: str = "") -> ViewTable:
         """All alternatives of a view, with features where its tower is frozen."""
         parts, table = collect_parts(samples, view)
         if not parts:  # a tower that nothing needs is neither fetched nor loaded
@@ -106,7 +103,7 @@ class Session:
             table.preprocess = self.model.preprocess(view)
         return table
 
-    def batches(self, samples: list[Sample], *, augment: bool = True) -> ViewBatches:
+    def batches(self, samples: Sequence[Sample], *, augment: bool = True) -> ViewBatches:
         """What makes batches of these samples; views that no sample has are left out."""
         tables = {view: self.table(view, samples) for view in self.model.views}
         present = {view: table for view, table in tables.items() if table.parts}
@@ -122,6 +119,10 @@ class Session:
 
     def stream_for(self) -> Callable[[Stage], Stream]:
         """Streams over the training samples, one per stage; what is decoded is prefetched."""
+        if isinstance(self.corpus.train, StreamedSamples):
+            return streams_of(
+                self.corpus.train, self.model, self.recipe, self._skip_log, self.processes
+            )
         batches = self.batches(self.corpus.train)
 
         def make(stage: Stage) -> Stream:
@@ -159,6 +160,7 @@ def prepare(
     Raises:
         ConfigError, FetchError, DataError: see their messages.
     """
+    check_recipe(recipe)
     processes = present()
     chosen = processes.device(pick_device(device or recipe.device))
     precision = pick_precision(recipe.precision, chosen)
@@ -199,6 +201,7 @@ def train_recipe(
             )
         with processes.main_first("recipe"):
             if processes.is_main:
+                run.forget_errors()
                 run.write_text("recipe.yaml", to_yaml(recipe))
     session = prepare(recipe, run, device=device, display=display)
     if recipe.start_from and not run.checkpoints.steps():
@@ -207,7 +210,7 @@ def train_recipe(
     with processes.node_first("features"):
         session.learn_names()
         streams = session.stream_for()
-    precision = torch.float32 if _heads_only(recipe) else session.precision
+    precision = torch.float32 if heads_only(recipe) else session.precision
     result = fit(
         session.model,
         {name: (use.objective.build(), use.weight) for name, use in recipe.objectives.items()},
@@ -236,14 +239,20 @@ def train_recipe(
 
 
 def resume_run(
-    run_dir: Path, *, device: str | None = None, display: Display | None = None
+    run_dir: Path,
+    *,
+    device: str | None = None,
+    display: Display | None = None,
+    workers: int | None = None,
 ) -> Session:
     """Go on with an interrupted run; a finished one is given back as it is.
+
+    Another number of ``workers`` gives a run that streams the same batches.
 
     Raises:
         CheckpointError: there is no run in the folder, or all its checkpoints are damaged.
     """
-    recipe = recipe_of(run_dir)
+    recipe = with_workers(recipe_of(run_dir), workers)
     return train_recipe(recipe, run_dir, device=device, display=display, resume=True)
 
 
@@ -285,7 +294,7 @@ def recipe_of(run_dir: Path) -> Recipe:
     return read_yaml(path)
 
 
-def _heads_only(recipe: Recipe) -> bool:
+def heads_only(recipe: Recipe) -> bool:
     """Small heads over cached features gain nothing from bf16."""
     towers = getattr(recipe.model, "towers", {})
     return all(use.frozen for use in towers.values())

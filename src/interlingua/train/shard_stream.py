@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from interlingua.batch import Batch
 from interlingua.train.processes import Processes
@@ -45,7 +46,7 @@ class ShardStream:
         window: int = 8,
         ahead: Ahead | None = None,
         seed: int = 0,
-        repeats: Sequence[float] | None = None,
+        repeats: Sequence[float] | NDArray[np.float64] | None = None,
         identity: str = "",
         processes: Processes | None = None,
     ):

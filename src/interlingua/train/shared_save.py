@@ -9,8 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
+from interlingua import durable
 from interlingua.errors import CheckpointError
-from interlingua.train import durable, tensor_files
+from interlingua.train import tensor_files
 from interlingua.train.processes import Processes
 
 

@@ -10,7 +10,7 @@ Shape legend: B samples of the batch, M media of a view.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -19,9 +19,10 @@ from torch import Tensor
 
 from interlingua.batch import Batch, Media
 from interlingua.data.augment import Augment, augment_pictures, drop_tokens
-from interlingua.data.errors_log import SkipLog
+from interlingua.data.class_labels import numbers_among
+from interlingua.data.errors_log import SkipLog, shard_of
 from interlingua.data.loader import decode
-from interlingua.data.source import Source
+from interlingua.data.source import Origin, Source
 from interlingua.data.text import Tokenizer
 from interlingua.errors import MediaError
 from interlingua.sample import Label, Part, Sample, Text
@@ -41,6 +42,8 @@ class SourceBatches:
         skip_log: counts what can't be read and stops when there is too much of it.
         augment: how pictures and texts are changed.
         readers: threads that read samples; 0 = this one, best where the source is local.
+        threads: that decode; None = one per core.
+        classes: their names, where the model tells classes apart.
     """
 
     def __init__(
@@ -51,12 +54,16 @@ class SourceBatches:
         *,
         augment: Augment | None = None,
         readers: int = 0,
+        threads: int | None = None,
+        classes: Sequence[str] = (),
     ):
         self.source = source
         self.preprocess = dict(preprocess)
         self.augment = augment or Augment()
         self._skip_log = skip_log or SkipLog()
         self._pool = ThreadPoolExecutor(readers, "read-samples") if readers else None
+        self._threads = threads
+        self._classes = {name: number for number, name in enumerate(classes)}
         self._tokenizers: dict[TextPreprocess, Tokenizer] = {}
 
     def __call__(
@@ -83,11 +90,14 @@ class SourceBatches:
         samples = [one for one in read if isinstance(one, Sample)]
         for number, one in zip(numbers, read, strict=True):
             if isinstance(one, MediaError):
-                self._skip_log.bad(one, key=self._key(number), source=self.source.name)
+                origin = self._origin(number)
+                self._skip_log.bad(one, key=origin.key, source=origin.source, shard=origin.shard)
         batch = Batch(
             keys=[sample.key for sample in samples],
             component=torch.tensor([_component(sample) for sample in samples], dtype=torch.int64),
         )
+        if self._classes:
+            batch.labels = numbers_among(samples, self._classes)
         for view, points_of_view in zip(self.preprocess, points, strict=True):
             point = points_of_view[first:stop][places]
             owner, parts = _drawn(samples, view, point.tolist())
@@ -103,9 +113,9 @@ class SourceBatches:
         except MediaError as error:
             return error
 
-    def _key(self, number: int) -> str:
-        key = getattr(self.source, "key", None)
-        return str(key(number)) if key is not None else f"sample {number}"
+    def _origin(self, number: int) -> Origin:
+        known: Callable[[int], Origin] | None = getattr(self.source, "origin", None)
+        return Origin(f"sample {number}", self.source.name) if known is None else known(number)
 
     def _media(
         self,
@@ -122,9 +132,13 @@ class SourceBatches:
             wanted = preprocess.model_copy(update={"size": size, "crop_fraction": 1.0})
 
         def skip(place: int, part: Part, error: MediaError) -> None:
-            self._skip_log.bad(error, key=samples[owner[place]].key, source=self.source.name)
+            of = samples[owner[place]]
+            name = of.meta.source or self.source.name
+            self._skip_log.bad(error, key=of.key, source=name, shard=shard_of(part))
 
-        chunk = next(decode(parts, wanted, batches=[range(len(parts))], on_error=skip), None)
+        everything = [range(len(parts))]
+        chunks = decode(parts, wanted, threads=self._threads, batches=everything, on_error=skip)
+        chunk = next(chunks, None)
         if chunk is None:
             return empty_media(preprocess)
         self._skip_log.good(len(chunk))

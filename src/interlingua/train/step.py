@@ -14,6 +14,7 @@ from interlingua.batch import Batch
 from interlingua.device import autocast
 from interlingua.objectives.objective import Loss, Objective
 from interlingua.train.gradient_cache import cached_step
+from interlingua.train.memory import Size, batch_sizes
 from interlingua.train.parallel import Parallel
 from interlingua.train.processes import Processes
 from interlingua.train.stages import Stage
@@ -62,6 +63,7 @@ class Stepper:
 
     Attributes:
         called: what is called in the forward; each stage sets it.
+        sizes: of the newest batch, for messages.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Stepper:
         self.precision = precision
         self.needs = frozenset[str]().union(*(item.needs for item, _ in objectives.values()))
         self.called: nn.Module = nn.Identity()
+        self.sizes: list[Size] = []
 
     def gradients(
         self, stream: Stream, stage: Stage, optimizer: torch.optim.Optimizer, step: int
@@ -96,7 +99,9 @@ class Stepper:
         tally = Tally(weights, stage.accumulate, self.processes, self.device)
         for number in range(stage.accumulate):
             self.processes.at(step, 0)
-            batch = stream.next().to(self.device)
+            batch = stream.next()
+            self.sizes[:] = batch_sizes(batch)
+            batch = batch.to(self.device)
             self.processes.at(step, 1)
             outcome.keys.extend(batch.keys)
             with self.parallel.sharing(last=number + 1 == stage.accumulate):

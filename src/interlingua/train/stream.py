@@ -75,17 +75,18 @@ class ShuffledStream:
         make: MakeBatch,
         *,
         seed: int = 0,
-        repeats: Sequence[float] | None = None,
+        repeats: Sequence[float] | NDArray[np.float64] | None = None,
         identity: str = "",
         processes: Processes | None = None,
         order: EpochOrder | None = None,
     ):
-        if num_samples < 1 or (repeats is not None and not any(rate > 0 for rate in repeats)):
+        rates = None if repeats is None else np.asarray(repeats, dtype=np.float64)
+        if num_samples < 1 or (rates is not None and not (rates > 0).any()):
             raise TrainingError(
                 "There is nothing to train on.",
                 next_step="Look at the source with `interlingua data show NAME`.",
             )
-        if repeats is not None and (len(repeats) != num_samples or min(repeats) < 0):
+        if rates is not None and (len(rates) != num_samples or rates.min() < 0):
             raise ValueError("repeats needs one non-negative number for each sample")
         self.num_samples = num_samples
         self.batch_size = batch_size
@@ -93,7 +94,7 @@ class ShuffledStream:
         self.seed = seed
         self.identity = identity
         self.processes = processes or present()
-        self.repeats = None if repeats is None else np.asarray(repeats, dtype=np.float64)
+        self.repeats = rates
         self.order = order or self._anywhere
         self.epoch = 0
         self.position = 0  # batches of this epoch that were given

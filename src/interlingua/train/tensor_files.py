@@ -17,7 +17,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from interlingua.train import durable, sharding
+from interlingua import durable
+from interlingua.train import sharding
 from interlingua.train.processes import Processes
 
 _INDEX = ".index.json"

@@ -15,7 +15,7 @@ from torch import Tensor
 from interlingua.batch import Media
 from interlingua.data.augment import Augment, augment_pictures, drop_tokens
 from interlingua.data.decoded import PICTURES, TokenRows
-from interlingua.data.errors_log import SkipLog
+from interlingua.data.errors_log import SkipLog, shard_of
 from interlingua.data.loader import OnError, decode
 from interlingua.errors import MediaError
 from interlingua.sample import Part
@@ -65,7 +65,7 @@ class ViewValues:
         """
 
         def skip(place: int, part: Part, error: MediaError) -> None:
-            self._skip_log.bad(error, key=part_name(part), source="training")
+            self._skip_log.bad(error, key=part_name(part), source="training", shard=shard_of(part))
 
         values: Tensor | None = None
         mask: Tensor | None = None

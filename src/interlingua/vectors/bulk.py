@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interlingua import durable
 from interlingua.errors import ConfigError, MediaError
 from interlingua.sample import Part
-from interlingua.train import durable
 from interlingua.vectors.lance import LanceTable
 from interlingua.vectors.parquet import ParquetFolder
 from interlingua.vectors.plan import BLOCK_SIZE, Plan, content_of, plan

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from interlingua import durable
 from interlingua.errors import DataError, MissingExtraError
 from interlingua.sample import Audio, Image, Part, Sample, Text
-from interlingua.train import durable
 
 FORMAT_VERSION = 1
 INFO_FILE = "_vectors.json"  # readers of Parquet pass over what begins with a line
@@ -80,11 +80,16 @@ def row_of(sample: Sample, part: Part) -> dict[str, str]:
     if isinstance(part, Text):
         row |= {"text": part.text, "language": part.language or ""}
     elif isinstance(part, Image):
-        row["path"] = part.content.name
+        row["path"] = _storable(part.content.name)
     elif isinstance(part, Audio):
-        row |= {"path": part.content.name, "language": part.language or ""}
+        row |= {"path": _storable(part.content.name), "language": part.language or ""}
         row["text"] = part.transcript or row["text"]
     return row
+
+
+def _storable(name: str) -> str:
+    """File names may hold bytes that are no UTF-8, Arrow takes UTF-8 only: they are written out."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def claim(folder: Path, info: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from interlingua.train import durable
+from interlingua import durable
 from interlingua.vectors.columns import Pairs, arrow_table, claim, pyarrow
 
 _PART = re.compile(r"part-(\d{5,})\.parquet")
@@ -56,7 +56,6 @@ class ParquetFolder:
         # under a name that readers pass over, lest what a crash leaves spoil the table for them
         hidden = self.folder / f"_{name}.tmp-{uuid.uuid4().hex[:8]}"
         durable.write_file(hidden, buffer.getvalue())
-        durable.crash_point("rename", hidden)
         hidden.replace(self.folder / name)
         durable.sync_folder(self.folder)
         return int(table.num_rows)

@@ -72,7 +72,8 @@ def plan(
                 unknown[part.view] = unknown.get(part.view, 0) + 1
             elif part.view in wanted:
                 pairs.append((sample, part))
-                digest.update(f"{sample.key}\0{part.view}\0{content_of(part)}\n".encode())
+                named = f"{sample.key}\0{part.view}\0{content_of(part)}\n"
+                digest.update(named.encode(errors="surrogatepass"))  # a file name may be no UTF-8
     if not pairs:
         found = ", ".join(sorted(unknown)) or "nothing of the kinds asked for"
         raise DataError(

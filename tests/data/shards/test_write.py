@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from interlingua import durable
 from interlingua.content import BytesContent, FileContent
-from interlingua.data.shards import write
 from interlingua.data.shards.index_file import from_bytes
-from interlingua.data.shards.whole_file import whole_file
 from interlingua.data.shards.write import write_shards
 from interlingua.data.source import ListSource, count_reasons
 from interlingua.data.sources.shards import Shards
 from interlingua.errors import DataError
 from interlingua.sample import Audio, Image, Label, Meta, OneOf, Sample, Text
+from tests.data.shards import killed_writer
+from tests.faults.disk_switch import KILLED, Served, changes
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -202,13 +199,14 @@ def test_a_shard_that_is_gone_is_missed(things, tmp_path: Path) -> None:
 def test_a_full_disk_is_a_message_and_leaves_nothing_half(
     things, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from interlingua.data.shards import whole_file
+    honest = durable.GrowingFile.finish
 
-    def no_room(kind: str, path: Path) -> None:
-        if kind == "fsync" and path.name == "things-000001.tar":
+    def finish(self: durable.GrowingFile) -> None:
+        if self.path.name == "things-000001.tar":
             raise OSError(28, "No space left on device")
+        honest(self)
 
-    monkeypatch.setattr(whole_file, "crash_point", no_room)
+    monkeypatch.setattr(durable.GrowingFile, "finish", finish)
     with pytest.raises(DataError, match="No space left"):
         write_shards(things(12), tmp_path / "a", samples_per_shard=5)
     monkeypatch.undo()
@@ -219,73 +217,33 @@ def test_a_full_disk_is_a_message_and_leaves_nothing_half(
     assert (written.shards, written.before) == (3, 1)
 
 
-def test_whole_file_keeps_what_was_there(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-    with pytest.raises(RuntimeError), whole_file(path) as file:
-        file.write(b"new")
-        raise RuntimeError
-    assert [(one.name, one.read_bytes()) for one in tmp_path.glob("file*")] == [("file", b"old")]
+def without_lock(folder: Path) -> dict[str, bytes]:
+    return {name: data for name, data in files(folder).items() if name != ".lock"}
 
 
-CHILD = """
-import json, os, signal, sys
-from pathlib import Path
-from interlingua.content import BytesContent
-from interlingua.data.shards import whole_file
-from interlingua.data.shards.index_file import ENDING, from_bytes
-from interlingua.data.shards.write import write_shards
-from interlingua.data.source import ListSource
-from interlingua.sample import Image, Sample, Text
-
-PNG = b"\\x89PNG\\r\\n\\x1a\\n"
-samples = [
-    Sample(f"k{n}", (Image(BytesContent(PNG + bytes([n]) * 700)), Text(f"text {n}")))
-    for n in range(7)
-]
-root = Path(sys.argv[1])
-
-def fill(folder):
-    return write_shards(ListSource("killed", samples), folder, samples_per_shard=3)
-
-def files(folder):
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.name != ".lock"}
-
-fill(root / "unbroken")
-wanted = files(root / "unbroken")
-kinds, killed = {}, 0
-while True:
-    folder = root / f"at{killed}"
-    child = os.fork()
-    if not child:
-        os.environ["INTERLINGUA_CRASH_AT"] = str(killed + 1)
-        os.dup2(os.open(str(root / "said"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-        fill(folder)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    if status == 0:
-        break
-    assert os.WTERMSIG(status) == signal.SIGKILL
-    said = (root / "said").read_text().split()
-    kinds[said[3]] = kinds.get(said[3], 0) + 1
-    for name, data in files(folder).items():  # a name that is there has all its bytes
-        if ".tmp-" not in name and name != "_shards.json":
-            assert data == wanted[name], name
-    fill(folder)
-    assert files(folder) == wanted, killed
-    killed += 1
-print(json.dumps({"killed": killed, "kinds": kinds}))
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_killed_at_every_write_fsync_and_rename(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(write.__file__).parents[3])}
-    ended = subprocess.run(
-        [sys.executable, "-c", CHILD, str(tmp_path)],
-        capture_output=True, text=True, env=environment, timeout=120,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
-    counted = json.loads(ended.stdout)
-    assert set(counted["kinds"]) == {"write", "fsync", "rename"}
-    assert counted["killed"] > 40
+@pytest.mark.parametrize("action", ["kill", "power cut"])
+def test_killed_at_every_change_of_the_disk(
+    switch_library: Path, tmp_path: Path, action: str
+) -> None:
+    served = Served(Path(killed_writer.__file__), switch_library)
+    record = tmp_path / "changes"
+    killed_writer.fill(tmp_path / "unbroken")
+    wanted = without_lock(tmp_path / "unbroken")
+    assert served(tmp_path / "recorded", record=record)["status"] == 0
+    kinds = {one.kind for one in changes(record)}
+    assert kinds == {"mkdir", "create", "write", "fsync", "rename"}
+    killed = 0
+    while True:
+        folder = tmp_path / f"at{killed}"
+        ended = served(folder, action=action, at=killed + 1)
+        if ended["status"] == 0:
+            break
+        assert ended["status"] == KILLED
+        for name, data in without_lock(folder).items() if folder.exists() else ():
+            if ".tmp-" not in name and name != "_shards.json":  # what has a name has all its bytes
+                assert data == wanted[name], name
+        killed_writer.fill(folder)
+        assert without_lock(folder) == wanted, killed
+        killed += 1
+    served.close()
+    assert killed == len(changes(record)) > 40

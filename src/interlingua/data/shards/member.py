@@ -33,6 +33,11 @@ class MemberContent:
         return f"{self.file.name}::{self.member}"
 
     @property
+    def shard(self) -> str:
+        """The name of the shard."""
+        return self.file.name
+
+    @property
     def suffix(self) -> str:
         return f".{self.member.rpartition('.')[2].lower()}"
 

@@ -28,7 +28,7 @@ def members_of(sample: Sample, limits: MediaLimits) -> list[tuple[str, bytes]]:
     counts = {"image": 0, "audio": 0}
     for part in sample.all_parts():
         if isinstance(part, Image | Audio) and id(part) not in ending_of:
-            kind, data = _media(part, limits)
+            kind, data = media_bytes(part, limits)
             name = "image" if isinstance(part, Image) else "audio"
             ending = f"{counts[name]}.{kind}" if counts[name] else kind
             counts[name] += 1
@@ -41,8 +41,12 @@ def members_of(sample: Sample, limits: MediaLimits) -> list[tuple[str, bytes]]:
     return sorted(members.items())
 
 
-def _media(part: Image | Audio, limits: MediaLimits) -> tuple[str, bytes]:
-    """The ending that the bytes deserve, and the bytes."""
+def media_bytes(part: Image | Audio, limits: MediaLimits) -> tuple[str, bytes]:
+    """The ending that the bytes deserve, and the bytes.
+
+    Raises:
+        MediaError: they can't be read, are too large, or are not what they should be.
+    """
     where = part.content.name
     if isinstance(part, Image):
         data = read_bytes(part.content, limits.image.max_bytes)

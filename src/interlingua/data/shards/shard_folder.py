@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from interlingua import durable
 from interlingua.data.shards import index_file, names
 from interlingua.data.shards.index_file import DamagedIndexError
 from interlingua.data.shards.shard_index import ShardIndex
-from interlingua.data.shards.whole_file import replace_file, room_explained
 from interlingua.data.source import Problem, Source
 from interlingua.errors import DataError, MediaError
 
@@ -57,7 +57,7 @@ class ShardFolder:
         Raises:
             DataError: it is another one's, or can't be written.
         """
-        with room_explained(self.path):
+        with durable.room_explained(self.path, DataError, every=True):
             self.path.mkdir(parents=True, exist_ok=True)
         path = self.path / INFO_FILE
         if not path.exists():
@@ -137,7 +137,9 @@ class ShardFolder:
 
     def _write_info(self, more: Mapping[str, Any]) -> None:
         data = json.dumps({**self._info(), **more}, indent=1) + "\n"
-        replace_file(self.path / INFO_FILE, data.encode())
+        path = self.path / INFO_FILE
+        with durable.room_explained(path, DataError, every=True):
+            durable.replace_file(path, data.encode())
 
     def _other(self, what: str) -> DataError:
         return DataError(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from interlingua import file_lock
+from interlingua import durable, file_lock
 from interlingua.data.errors_log import SkipLog
 from interlingua.data.gate import MediaLimits
 from interlingua.data.shards import index_file, names, tar_header
@@ -20,7 +20,6 @@ from interlingua.data.shards.sample_choice import USED_BEFORE
 from interlingua.data.shards.shard_folder import LOCK_FILE, ShardFolder, stop_of
 from interlingua.data.shards.shard_index import IndexBuilder, Place, ShardIndex
 from interlingua.data.shards.tar_header import BLOCK
-from interlingua.data.shards.whole_file import replace_file, whole_file
 from interlingua.data.source import Problem, Problems, Source, count_reasons
 from interlingua.errors import DataError, MediaError
 from interlingua.sample import Sample
@@ -165,7 +164,8 @@ def _write_shard(job: _Job, number: int, problems: Problems) -> ShardIndex | Non
     if packed is None:
         return None
     builder = IndexBuilder()
-    with whole_file(job.folder.shard(number)) as file:
+    path = job.folder.shard(number)
+    with durable.room_explained(path, DataError), durable.whole_file(path) as file:
         while packed is not None:
             too_large = file.size + packed.num_bytes + len(END) > job.folder.max_bytes
             if len(builder) and job.folder.max_bytes and too_large:
@@ -182,9 +182,9 @@ def _write_shard(job: _Job, number: int, problems: Problems) -> ShardIndex | Non
         file.write(END)
         num_bytes = file.size
     stop = job.pending.number if job.pending else job.next_sample
-    shard = job.folder.shard(number).name
-    index = builder.build(shard, num_bytes, problems.listed, (first, stop))
-    replace_file(job.folder.index(number), index_file.to_bytes(index))
+    index = builder.build(path.name, num_bytes, problems.listed, (first, stop))
+    with durable.room_explained(job.folder.index(number), DataError, every=True):
+        durable.replace_file(job.folder.index(number), index_file.to_bytes(index))
     return index
 
 

@@ -20,7 +20,7 @@ from interlingua.content import Content, FileContent
 from interlingua.data.endings import AUDIO_ENDINGS, IMAGE_ENDINGS
 from interlingua.data.parquet_table import CellContent, ParquetTable
 from interlingua.data.shards.places import expand_braces
-from interlingua.data.source import Problem, Problems, count_reasons
+from interlingua.data.source import Origin, Problem, Problems, count_reasons
 from interlingua.data.sources.manifest import ALIASES, COLUMNS, MEDIA_COLUMNS, why_unusable
 from interlingua.errors import DataError
 from interlingua.sample import Audio, Image, Label, Meta, OneOf, Part, Sample, Text
@@ -71,6 +71,29 @@ class Parquet:
         """Rows that were left out, and columns that nobody knows."""
         return self._problems.listed
 
+    @property
+    def shard_sizes(self) -> list[int]:
+        """How many samples of each row group there are, for ``ShardStream``."""
+        return [size for table in self._tables for size in table.group_sizes]
+
+    @property
+    def reads_anywhere(self) -> bool:
+        """Whether any row costs as little as the next one: none holds media itself."""
+        return not any(table.holds_media for table in self._tables)
+
+    def keep(self, shards: Sequence[int]) -> None:
+        """Say which row groups are read next: they stay in memory once they are read."""
+        first = 0
+        for table in self._tables:
+            count = len(table.group_sizes)
+            table.table.keep([one - first for one in shards if first <= one < first + count])
+            first += count
+
+    def origin(self, index: int) -> Origin:
+        """The key and the file of a sample; no medium is read."""
+        table, row = self._place(index)
+        return Origin(table.key(row), self.name, str(table.table.path))
+
     def __len__(self) -> int:
         return int(self._ends[-1])
 
@@ -78,13 +101,17 @@ class Parquet:
         return (self[number] for number in range(len(self)))
 
     def __getitem__(self, index: int) -> Sample:
+        table, row = self._place(index)
+        return table.sample(row, self.name)
+
+    def _place(self, index: int) -> tuple[_Rows, int]:
+        """The file that a sample is in, and its row there."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"row {index} of {len(self)}")
         place = index % len(self)
         number = int(np.searchsorted(self._ends, place, side="right"))
         table = self._tables[number]
-        row = int(table.used[place - int(self._ends[number])])  # counted from the end of its rows
-        return table.sample(row, self.name)
+        return table, int(table.used[place - int(self._ends[number])])  # from the end of its rows
 
     def __reduce__(self) -> tuple[type[Parquet], tuple[Parquet.Config]]:
         return Parquet, (self.config,)
@@ -98,6 +125,7 @@ class _Rows:
 
     Attributes:
         used: [n] the rows that are samples.
+        group_sizes: how many of them are in each row group.
     """
 
     def __init__(self, path: Path, config: Parquet.Config, problems: Problems):
@@ -115,6 +143,18 @@ class _Rows:
             if name not in self._bytes
         }
         self.used = self._usable(problems)
+        self.group_sizes: list[int] = np.bincount(
+            self.table.group_of(self.used), minlength=self.table.num_groups
+        ).tolist()
+
+    @property
+    def holds_media(self) -> bool:
+        """Whether a column has the bytes of media in it."""
+        return bool(self._bytes)
+
+    def key(self, row: int) -> str:
+        """What a row is called."""
+        return self._word("key", row) or f"{self.table.path.stem}/{row}"
 
     def sample(self, row: int, source: str) -> Sample:
         """One row as a sample."""
@@ -141,8 +181,7 @@ class _Rows:
             component=int(component) if component.isdecimal() else None,
             name=texts[0].text.lower() if texts else "",
         )
-        key = self._word("key", row) or f"{self.table.path.stem}/{row}"
-        return Sample(key, tuple(parts), meta=meta)
+        return Sample(self.key(row), tuple(parts), meta=meta)
 
     def _usable(self, problems: Problems) -> NDArray[np.int64]:
         used: list[int] = []
@@ -171,9 +210,8 @@ class _Rows:
             if reason := why_unusable(self.root / path, endings):
                 return reason
             has_part = True
-        if has_part or next(self._texts(row), None) is not None:
-            return ""
-        return "a row without a picture, sound, speech or text"
+        nothing = "a row without a picture, sound, speech or text"
+        return "" if has_part or self._written(row) else nothing
 
     def _content(self, name: str, row: int) -> Content | None:
         if name in self._bytes:
@@ -189,11 +227,13 @@ class _Rows:
         return number
 
     def _texts(self, row: int) -> Iterator[str]:
+        return (" ".join(one.split()) for one in dict.fromkeys(self._written(row)))
+
+    def _written(self, row: int) -> list[str]:
         column = self._columns.get("text")
         value: Any = None if column is None else column[row].as_py()
-        for one in dict.fromkeys(value if isinstance(value, list) else [value]):
-            if isinstance(one, str) and (text := " ".join(one.split())):
-                yield text
+        all_of_it = value if isinstance(value, list) else [value]
+        return [one for one in all_of_it if isinstance(one, str) and one and not one.isspace()]
 
     def _word(self, name: str, row: int) -> str:
         column = self._columns.get(name)

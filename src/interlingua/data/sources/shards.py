@@ -25,7 +25,7 @@ from interlingua.data.shards.remote import RemoteFile, Retry
 from interlingua.data.shards.sample_choice import Choice, choose_samples
 from interlingua.data.shards.shard_folder import what_is_missing
 from interlingua.data.shards.storage import LocalFile, ShardFile
-from interlingua.data.source import Problem, Problems, count_reasons
+from interlingua.data.source import Origin, Problem, Problems, count_reasons
 from interlingua.errors import DataError, MediaError
 from interlingua.sample import AudioUse, Sample
 
@@ -140,14 +140,18 @@ class Shards:
             )
             for one in of.index.places(number)
         }
-        if self.config.keys == "per_shard":
-            key = f"{of.index.shard.removesuffix('.tar')}/{key}"
-        return self._reading.sample(key, contents)
+        return self._reading.sample(self._named(of, key), contents)
 
-    def key(self, index: int) -> str:
-        """The key of a sample as its members have it; nothing is read."""
+    @property
+    def reads_anywhere(self) -> bool:
+        """Whether any sample costs as little as the next one: no shard is far away."""
+        return all(one.file.is_local for one in self.shards)
+
+    def origin(self, index: int) -> Origin:
+        """The key and the shard of a sample; nothing is read."""
         shard, number = self._choice.place(index)
-        return self.shards[shard].index.key(number)
+        of = self.shards[shard]
+        return Origin(self._named(of, of.index.key(number)), self.name, of.file.name)
 
     def keep(self, shards: Sequence[int]) -> None:
         """Say which shards will be read next, in this order: far ones are fetched whole."""
@@ -162,6 +166,11 @@ class Shards:
 
     def __reduce__(self) -> tuple[type[Shards], tuple[Shards.Config]]:
         return Shards, (self.config,)  # another process opens them anew
+
+    def _named(self, shard: OpenedShard, key: str) -> str:
+        if self.config.keys == "per_shard":
+            return f"{shard.index.shard.removesuffix('.tar')}/{key}"
+        return key
 
     def _note(self, number: int, error: MediaError) -> None:
         with self._lock:

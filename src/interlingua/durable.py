@@ -1,9 +1,7 @@
 """Writing that survives a kill or a power cut: write, fsync, rename, fsync the folder.
 
-A file or a folder appears under its final name whole or not at all. Every step
-passes ``crash_point``, so that a test can kill the process at each of them in turn:
-with the environment variable ``INTERLINGUA_CRASH_AT=n`` the process gets SIGKILL at
-the n-th write, fsync, rename or removal (counted from 1).
+A file or a folder appears under its final name whole or not at all. tests/faults
+kills, at each of their changes of the disk in turn, processes that write with this.
 
 Source: Pillai et al. 2014, "All File Systems Are Not Created Equal", OSDI, section 4
 (rename is atomic; the data must be on disk before it, the folder entry after it).
@@ -16,35 +14,17 @@ import hashlib
 import json
 import os
 import shutil
-import signal
-import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from interlingua.errors import TrainingError
+from interlingua.errors import InterlinguaError, TrainingError
 
 _PIECE = 1 << 20  # bytes handled at a time
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-
-_events = 0
-_events_lock = threading.Lock()
-
-
-def crash_point(kind: str, path: Path) -> None:
-    """Count one event; kill this process if a test asked for a crash at this one."""
-    wanted = os.environ.get("INTERLINGUA_CRASH_AT")
-    if wanted is None:
-        return
-    global _events
-    with _events_lock:
-        _events += 1
-        if _events == int(wanted):
-            os.write(2, f"INTERLINGUA_CRASH_AT: killed at {kind} of {path.name}\n".encode())
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def write_file(path: Path, data: bytes) -> str:
@@ -56,18 +36,11 @@ def write_file(path: Path, data: bytes) -> str:
     Raises:
         OSError: the disk is full, or the folder can't be written.
     """
-    view = memoryview(data)
-    half = len(view) // 2
     with path.open("wb") as file:
-        crash_point("write", path)
-        file.write(view[:half])
+        file.write(data)
         file.flush()
-        crash_point("write", path)  # the file is torn here
-        file.write(view[half:])
-        file.flush()
-        crash_point("fsync", path)
         os.fsync(file.fileno())
-    return hashlib.sha256(view).hexdigest()
+    return hashlib.sha256(data).hexdigest()
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -79,12 +52,78 @@ def replace_file(path: Path, data: bytes) -> None:
     temporary = path.with_name(f"{path.name}.tmp-{uuid.uuid4().hex[:8]}")
     try:
         write_file(temporary, data)
-        crash_point("rename", path)
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+class GrowingFile:
+    """What ``whole_file`` gives: bytes go to its end.
+
+    Attributes:
+        size: bytes so far.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.size = 0
+        self._temporary = path.with_name(f"{path.name}.tmp-{uuid.uuid4().hex[:8]}")
+        self._file = self._temporary.open("xb")
+
+    def write(self, data: bytes) -> None:
+        """Add bytes.
+
+        Raises:
+            OSError: the disk is full, or the folder can't be written.
+        """
+        self._file.write(data)
+        self.size += len(data)
+
+    def finish(self) -> None:
+        """Fsync, and give the file its name."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._temporary.replace(self.path)
+        sync_folder(self.path.parent)
+
+    def drop(self) -> None:
+        """Leave nothing."""
+        with suppress(OSError):
+            self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[GrowingFile]:
+    """A large file, written piece by piece, that takes its name when the block ends well.
+
+    One that was there is replaced then, and untouched until then.
+
+    Raises:
+        OSError: the disk is full, or the folder can't be written.
+    """
+    growing = GrowingFile(path)
+    try:
+        yield growing
+        growing.finish()
+    except BaseException:
+        growing.drop()
+        raise
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it where they aren't there, and fsync what lists them.
+
+    Raises:
+        OSError: the disk is full, or the folder above can't be written.
+    """
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for one in reversed(missing):
+        sync_folder(one.parent)
 
 
 @contextmanager
@@ -101,7 +140,6 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         sync_folder(temporary)
-        crash_point("rename", path)
         # os.rename would put the folder over an empty one without a word
         if path.exists():
             raise FileExistsError(f"{path} exists already")
@@ -115,9 +153,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 def remove_folder(path: Path) -> None:
     """Remove a folder so that a kill in between never leaves a half under its name."""
     doomed = path.with_name(f"{path.name}.tmp-{uuid.uuid4().hex[:8]}")
-    crash_point("rename", path)
     path.rename(doomed)
-    crash_point("remove", path)
     shutil.rmtree(doomed, ignore_errors=True)
 
 
@@ -125,7 +161,6 @@ def remove_leftovers(folder: Path) -> int:
     """Remove the temporary files and folders that a killed process left; gives their number."""
     leftovers = [path for path in folder.glob("*.tmp-*") if path.exists()]
     for path in leftovers:
-        crash_point("remove", path)
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -135,7 +170,6 @@ def remove_leftovers(folder: Path) -> int:
 
 def sync_file(path: Path) -> None:
     """Fsync a file that something else has written."""
-    crash_point("fsync", path)
     descriptor = os.open(path, os.O_RDWR)  # Windows flushes only what may be written
     try:
         os.fsync(descriptor)
@@ -145,7 +179,6 @@ def sync_file(path: Path) -> None:
 
 def sync_folder(path: Path) -> None:
     """Fsync a folder, so that the names in it survive a power cut; nothing to do on Windows."""
-    crash_point("fsync", path)
     if os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -165,21 +198,31 @@ def file_sha256(path: Path) -> str:
 
 
 @contextmanager
-def room_explained(where: Path) -> Iterator[None]:
+def room_explained(
+    where: Path, raised: type[InterlinguaError] = TrainingError, *, every: bool = False
+) -> Iterator[None]:
     """Turn "no space left" and the like into a message.
 
+    Args:
+        where: what is written.
+        raised: the kind of error that it becomes.
+        every: any other error of the disk too: for a block that does nothing but write.
+
     Raises:
-        TrainingError: the disk is full, the quota is used up, or it is read-only.
+        InterlinguaError: of that kind: the disk is full, the quota is used up, or it is read-only.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        full = error.errno in _NO_ROOM
+        if not full and not every:
             raise
-        raise TrainingError(
-            f"Nothing more can be written: {error.strerror}.",
+        raise raised(
+            f"Nothing more can be written: {error.strerror or 'an error of the disk'}.",
             where=str(where),
-            next_step="Make room, then start again (a run with --resume): what is written stays.",
+            next_step="Make room, then start again (a run with --resume): what is written stays."
+            if full
+            else "Check the path and its permissions.",
         ) from error
 
 
