@@ -242,6 +242,26 @@ def test_verify_tells_what_became_of_the_files(
     assert told["passed"] is False
 
 
+def test_appending_drops_what_was_deleted_and_says_so(
+    interlingua, run: Path, media: Path, tmp_path: Path
+) -> None:
+    mine, path = tmp_path / "mine", tmp_path / "index"
+    shutil.copytree(media, mine)
+    build = ["index", "build", mine, "--run", run, "--out", path]
+    assert interlingua(*build).code == 0
+    for file in (*mine.glob("red.*"), *mine.glob("tone.*")):
+        file.unlink()
+    shown = interlingua(*build, "--append")
+    assert shown.code == 0, shown.err
+    assert "removed, their files are gone: 1 image, 1 sound, 1 text." in shown.out
+    told = json.loads(interlingua(*build, "--append", "--json").out)
+    assert (told["removed"], told["gone_elsewhere"]) == ({}, 0)
+    assert json.loads(interlingua("index", "info", path, "--json").out)["kinds"] == {
+        "image": 2,
+        "text": 3,
+    }
+
+
 def test_a_damaged_index_is_not_verified(interlingua, index: Path) -> None:
     data = next(index.glob("records-*/data/*.lance"))
     data.write_bytes(data.read_bytes()[:-9])

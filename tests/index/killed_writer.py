@@ -1,17 +1,12 @@
-"""A writer that tests kill: a fixed list of batches, each acknowledged to the test through a pipe.
+"""A writer that tests kill: a fixed list of batches, each acknowledged to the test.
 
-Run as a program it reads requests from its input, one JSON object a line, and forks a child for
-each, so that packages are imported once. ``states()`` says what must be stored after each batch.
+Run as a program it is a server of ``disk_switch``. ``states()`` says what must be stored after each
+batch.
 """
 
 from __future__ import annotations
 
-import ctypes
-import json
-import os
-import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +15,7 @@ import numpy as np
 from interlingua.index import writing
 from interlingua.index.record import Record
 from interlingua.index.table import Index
+from tests.faults import disk_switch
 
 SPACE, DIMENSION = "a" * 64, 8
 State = dict[str, tuple[str, float]]  # record id -> its text and the first number of its vector
@@ -108,47 +104,10 @@ def write(folder: Path, acknowledge: Any) -> None:
         acknowledge()
 
 
-def _child(request: dict[str, Any], pipe: int) -> None:
-    def acknowledge() -> None:
-        os.write(pipe, b".")
-
-    counter = ctypes.CDLL(None)
-    if "change" in request:
-        counter.kill_at_start(ctypes.c_long(request["change"]))
-    else:
-        os.environ["INTERLINGUA_CRASH_AT"] = str(request["point"])
-    write(Path(request["folder"]), acknowledge)
-    if "change" in request:
-        print(json.dumps({"changes": counter.kill_at_count()}), file=sys.stderr)
-
-
-def serve(lines: Iterator[str]) -> None:
+if __name__ == "__main__":
     import lancedb  # noqa: F401  what every child needs is loaded once, before the forks
     import pyarrow.compute
     import pyarrow.ipc  # noqa: F401
 
     warnings.simplefilter("ignore")  # LanceDB's, of forks
-    for line in lines:
-        request = json.loads(line)
-        reading, writing_end = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(reading)
-            code = 70
-            try:
-                _child(request, writing_end)
-                code = 0
-            finally:
-                os._exit(code)
-        os.close(writing_end)
-        acknowledged = 0
-        while piece := os.read(reading, 4096):
-            acknowledged += len(piece)
-        os.close(reading)
-        _, status = os.waitpid(child, 0)
-        answer = {"acknowledged": acknowledged, "status": os.waitstatus_to_exitcode(status)}
-        print(json.dumps(answer), flush=True)
-
-
-if __name__ == "__main__":
-    serve(iter(sys.stdin.readline, ""))
+    disk_switch.serve(lambda request, acknowledge: write(Path(request["folder"]), acknowledge))

@@ -1,17 +1,24 @@
 """Filling an index from a source: what is found, what is left out and told."""
 
+import io
+import zipfile
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 import soundfile
 from PIL import Image as pillow
 
+from interlingua import content
 from interlingua.content import FileContent
+from interlingua.data import open_source
 from interlingua.data.source import ListSource
 from interlingua.errors import DataError, SearchIndexError
-from interlingua.index import Index, build_index
+from interlingua.index import Index, Record, build_index
 from interlingua.sample import Audio, Image, Label, Meta, OneOf, Sample, Text
 from interlingua.space import Space
 
+KINDS = ("image", "text")
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
 
@@ -104,6 +111,112 @@ def test_building_again_replaces_and_appending_adds(space, source, tmp_path):
     assert len(build_index(path, space, one, append=True).index) == 13
     assert len(build_index(path, space, one, append=True).index) == 13
     assert len(build_index(path, space, one).index) == 1
+
+
+def a_folder(root, **pictures):
+    """Pictures by name in folders, each with a caption, as a source; and where it lies."""
+    for name, colour in pictures.items():
+        path = root / f"{name.replace('__', '/')}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pillow.new("RGB", (8, 8), colour).save(path)
+        path.with_suffix(".txt").write_text(f"a {name} thing")
+    return open_source(str(root))
+
+
+def held(index):
+    """Key and kind of all records."""
+    return sorted({(record.key, record.kind) for record in index.records()})
+
+
+def test_what_was_deleted_from_a_folder_goes_when_it_is_added_again(space, tmp_path):
+    root, path = tmp_path / "photos", tmp_path / "index"
+    build_index(path, space, a_folder(root, red="red", old__green="green", old__blue="blue"))
+    words = ListSource("words", [Sample("w", (Text("red blue"),), meta=Meta("photos"))])
+    build_index(path, space, words, append=True)  # no files: nothing of it can vanish
+    both = ("old/blue", "old/green", "red")
+    everything = sorted([("w", "text"), *((key, kind) for key in both for kind in KINDS)])
+    assert held(Index.open(path)) == everything
+    (root / "old/green.png").unlink()
+    (root / "old/green.txt").unlink()
+    (root / "red.png").rename(root / "crimson.png")
+    (root / "red.txt").rename(root / "crimson.txt")
+    report = build_index(path, space, open_source(str(root)), append=True, folder=root)
+    assert report.vanished.kinds == {"image": 2, "text": 3}  # two captions, and the label of green
+    assert report.vanished.elsewhere == 0
+    kept = [(key, kind) for key in ("crimson", "old/blue") for kind in KINDS]
+    assert held(report.index) == sorted([("w", "text"), *kept])
+    again = build_index(path, space, open_source(str(root)), append=True, folder=root)
+    assert again.vanished.kinds == {} and held(again.index) == held(report.index)
+    assert report.index.verify(files=True).passed
+
+
+def test_a_picture_of_another_ending_takes_the_old_ones_place(space, tmp_path):
+    root, path = tmp_path / "photos", tmp_path / "index"
+    build_index(path, space, a_folder(root, red="red", blue="blue"))
+    pillow.open(root / "red.png").convert("RGB").save(root / "red.jpg")
+    (root / "red.png").unlink()
+    report = build_index(path, space, open_source(str(root)), append=True)
+    assert report.vanished.kinds == {"image": 1}  # the words of red are still its own
+    assert {record.path for record in report.index.get("red")} == {"", str(root / "red.jpg")}
+
+
+def test_files_that_may_only_be_away_keep_their_records(space, tmp_path):
+    """Another folder of the same name is not there, and one file that is still named isn't."""
+    here, there, path = tmp_path / "here/photos", tmp_path / "usb/photos", tmp_path / "index"
+    build_index(path, space, a_folder(there, red="red"))
+    a_folder(here, blue="blue", green="green")
+    (tmp_path / "usb").rename(tmp_path / "unplugged")
+    report = build_index(path, space, open_source(str(here)), append=True, folder=here)
+    assert report.vanished.kinds == {} and report.vanished.elsewhere == 1
+    listed = open_source(str(here))
+    (here / "green.png").unlink()
+    again = build_index(path, space, listed, append=True, folder=here)
+    assert again.left_out == {"missing": 1}
+    assert again.vanished.kinds == {}
+    keys = {key for key, kind in held(again.index) if kind == "image"}
+    assert keys == {"red", "blue", "green"}
+
+
+def test_parts_of_shards_and_broken_archives_are_never_taken_for_gone(space, tmp_path):
+    """Nobody can tell from their names alone; a source of one shard says nothing of another."""
+    path = tmp_path / "index"
+    build_index(path, space, a_folder(tmp_path / "s", red="red", blue="blue"))
+    index = Index.open(path)
+    a_vector = index.get("red")[0].vector
+    index.add([
+        Record("x", "image", a_vector, path=str(tmp_path / "s/one.tar::x.png"), source="s"),
+        Record("y", "image", a_vector, path="https://example.org/y.png", source="s"),
+        Record("w", "image", a_vector, path=str(tmp_path / "s/caf\udce9.png"), source="s",
+               size=5, modified=datetime.now(UTC)),
+        Record("z", "image", a_vector, path=str(tmp_path / "s/bad.zip::z.png"), source="s",
+               size=5, modified=datetime.now(UTC)),
+    ])  # fmt: skip
+    (tmp_path / "s/bad.zip").write_bytes(b"no zip")
+    report = build_index(path, space, open_source(str(tmp_path / "s")), append=True)
+    assert report.vanished.kinds == {} and report.vanished.elsewhere == 0
+    assert {"w", "x", "y", "z"} <= {key for key, _ in held(report.index)}
+
+
+def test_members_of_an_archive_vanish_too(space, tmp_path):
+    path, archive = tmp_path / "index", tmp_path / "pictures.zip"
+
+    def packed(*names):
+        with zipfile.ZipFile(archive, "w") as file:
+            for name in names:
+                made = io.BytesIO()
+                pillow.new("RGB", (8, 8), name).save(made, "PNG")
+                file.writestr(f"{name}.png", made.getvalue())
+        content._OPEN_ZIPS.pop(archive, None)  # another process would open it anew
+        samples = [
+            Sample(name, (Image(content.ZipContent(archive, f"{name}.png")),), meta=Meta("zip"))
+            for name in names
+        ]
+        return ListSource("zip", samples)
+
+    build_index(path, space, packed("red", "blue"))
+    report = build_index(path, space, packed("blue"), append=True)
+    assert report.vanished.kinds == {"image": 1}
+    assert held(report.index) == [("blue", "image")]
 
 
 def test_a_source_of_another_kind_is_refused_before_anything_is_made(space, tmp_path):

@@ -1,19 +1,14 @@
 """An index survives SIGKILL anywhere: what is found afterwards is a prefix of its batches.
 
-The writer of ``killed_writer.py`` is killed at its n-th change of the disk, by the library that
-``kill_at.c`` makes: creates, writes (cut in half), links, renames, removals and fsyncs, those of
-the Rust inside LanceDB as well as ours. Where there is no compiler, it is killed at our own ones.
+The writer of ``killed_writer.py`` is killed at its n-th change of the disk, by the switch of
+``tests/faults``: creates, writes (cut in half), links, renames, removals and fsyncs, those of the
+Rust inside LanceDB as well as ours.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,10 +19,10 @@ import pytest
 from interlingua.errors import SearchIndexError
 from interlingua.index import Index
 from interlingua.index.info import FILE_NAME
+from tests.faults.disk_switch import KILLED, Served
 
 HERE = Path(__file__).parent
-LAST = 1_300  # the writer makes some more changes than this
-OUR_POINTS = 250
+LAST = 1_200  # the writer makes some more changes than this
 
 
 @pytest.fixture(scope="module")
@@ -44,49 +39,16 @@ def writer():
         yield module
 
 
-class Served:
-    """A process that forks a writer for each request."""
-
-    def __init__(self, library: Path | None):
-        environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": os.pathsep.join(sys.path),
-        }
-        if library is not None:
-            environment["LD_PRELOAD"] = str(library)
-        self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "killed_writer.py")], env=environment, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-
-    def __call__(self, **request: Any) -> dict[str, Any]:
-        self.process.stdin.write(json.dumps({k: str(v) if k == "folder" else v
-                                             for k, v in request.items()}) + "\n")  # fmt: skip
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        return json.loads(line)
-
-
 @pytest.fixture(scope="module")
-def served(tmp_path_factory) -> Iterator[Served]:
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    library = tmp_path_factory.mktemp("library") / "kill_at.so"
-    if compiler is not None and sys.platform == "linux":
-        command = [compiler, "-shared", "-fPIC", "-O1", "-o", library, HERE / "kill_at.c", "-ldl"]
-        subprocess.run(command, check=True)
-    process = Served(library if library.exists() else None)
-    process.has_library = library.exists()
-    yield process
-    process.process.stdin.close()
-    process.process.wait()
-    process.process.stdout.close()
-    process.process.stderr.close()
+def served(switch_library: Path) -> Iterator[Served]:
+    server = Served(HERE / "killed_writer.py", switch_library)
+    yield server
+    server.close()
 
 
 def check(writer: Any, folder: Path, ended: dict[str, Any]) -> None:
     """What the killed writer left is right, can be searched, and can be written again."""
-    assert ended["status"] in (0, -signal.SIGKILL)
+    assert ended["status"] in (0, KILLED)
     acknowledged = ended["acknowledged"]
     states = writer.states()
     if acknowledged < len(states):
@@ -122,33 +84,23 @@ def check(writer: Any, folder: Path, ended: dict[str, Any]) -> None:
 
 
 def test_the_batches_do_what_they_should(writer, served, tmp_path) -> None:
-    ended = served(folder=tmp_path / "whole", point=10**9)
-    assert ended == {"acknowledged": len(writer.BATCHES), "status": 0}
+    ended = served(tmp_path / "whole")
+    assert (ended["acknowledged"], ended["status"]) == (len(writer.BATCHES), 0), ended["message"]
+    assert ended["changes"] > LAST
     check(writer, tmp_path / "whole", ended)
 
 
-@pytest.mark.parametrize("change", range(11, LAST, 83))
+@pytest.mark.parametrize("change", range(11, LAST, 67))
 def test_killed_at_a_change_of_the_disk(writer, served, tmp_path, change: int) -> None:
-    if not served.has_library:
-        pytest.skip("there is no C compiler")
-    ended = served(folder=tmp_path / "index", change=change)
-    assert ended["status"] == -signal.SIGKILL
-    check(writer, tmp_path / "index", ended)
-
-
-@pytest.mark.parametrize("point", range(3, OUR_POINTS, 62))
-def test_killed_at_a_write_of_ours(writer, served, tmp_path, point: int) -> None:
-    ended = served(folder=tmp_path / "index", point=point)
-    assert ended["status"] == -signal.SIGKILL
+    ended = served(tmp_path / "index", action="kill", at=change)
+    assert ended["status"] == KILLED
     check(writer, tmp_path / "index", ended)
 
 
 @pytest.mark.slow
 def test_killed_at_every_change_of_the_disk(writer, served, tmp_path) -> None:
-    if not served.has_library:
-        pytest.skip("there is no C compiler")
     for change in range(1, 100_000):
-        ended = served(folder=tmp_path / "index", change=change)
+        ended = served(tmp_path / "index", action="kill", at=change)
         check(writer, tmp_path / "index", ended)
         shutil.rmtree(tmp_path / "index")
         if ended["status"] == 0:

@@ -73,7 +73,8 @@ def build(
 ) -> None:  # fmt: skip
     """Embed a source and store it for search.
 
-    An index that is already in DIR is replaced once the new one is complete.
+    An index that is already in DIR is replaced once the new one is complete. With --append it is
+    added to: records of the same things are renewed, those of files that were deleted go.
 
     Examples:
     ```
@@ -111,7 +112,7 @@ def build(
             out, space, opened, kinds=split_kinds(kinds), append=append,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
             isolate=source not in data.TABLE,  # files of unknown origin
-            fields=table, digests=digests,
+            fields=table, digests=digests, folder=source if Path(source).is_dir() else None,
         )  # fmt: skip
     if json:
         print_json(built(out, report, table))
@@ -145,6 +146,8 @@ def built(out: Path, report: BuildReport, table: FieldTable | None) -> dict[str,
         "left_out": report.left_out,
         "not_known": report.not_known,
     }
+    if report.vanished is not None:
+        told |= {"removed": report.vanished.kinds, "gone_elsewhere": report.vanished.elsewhere}
     if table is not None:
         told |= {"fields": dict(table.kinds), "without_fields": report.without_fields}
     return told
@@ -153,6 +156,14 @@ def built(out: Path, report: BuildReport, table: FieldTable | None) -> dict[str,
 def show_build(out: Path, report: BuildReport) -> None:
     """What is in the index now and what isn't, and the next command."""
     print_text(f"{out}: {counts(report.added) or 'nothing'} added.")
+    gone = report.vanished
+    if gone is not None and gone.ids:
+        print_text(f"removed, their files are gone: {counts(gone.kinds)}.")
+    if gone is not None and gone.elsewhere:
+        print_text(
+            f"{gone.elsewhere:,} more are of files that are gone, but not from here: "
+            f"interlingua index verify {out} --files names them."
+        )
     if report.left_out:
         print_text(f"left out: {counts(report.left_out)}.")
     if report.not_known:

@@ -20,6 +20,7 @@ from interlingua.index.files import FileState, state_of
 from interlingua.index.info import FILE_NAME
 from interlingua.index.record import Record, Vector, expand_kinds
 from interlingua.index.table import Index
+from interlingua.index.vanished import Given, Vanished
 from interlingua.index.writing import Writer
 from interlingua.sample import Audio, Image, Label, Part, Sample, Text
 
@@ -45,6 +46,7 @@ class BuildReport:
         left_out: damaged or refused media by reason.
         not_known: parts by kinds that the model has no tower for.
         without_fields: samples that the table of fields says nothing of; 0 without one.
+        vanished: records of files that are gone; None where nothing was appended to.
     """
 
     index: Index
@@ -52,6 +54,7 @@ class BuildReport:
     left_out: dict[str, int]
     not_known: dict[str, int]
     without_fields: int = 0
+    vanished: Vanished | None = None
 
 
 def build_index(
@@ -67,6 +70,7 @@ def build_index(
     isolate: bool = False,
     fields: FieldTable | None = None,
     digests: bool = False,
+    folder: str | os.PathLike[str] | None = None,
 ) -> BuildReport:
     """Embed a source and make it searchable.
 
@@ -75,7 +79,8 @@ def build_index(
         space: the model.
         source: what is to be found.
         kinds: only these views (``image``, ``text``, ``sound``, ``speech``, ``audio`` for both).
-        append: add to the index that is there instead; its records of the same parts are renewed.
+        append: add to the index that is there instead; its records of the same parts are renewed,
+            those of files that are gone from the source and from the disk removed (``vanished``).
         on_progress: called with the parts done and the parts in all.
         on_error: called with each part that is left out because its bytes are damaged or refused.
         features: see ``Space.embed_parts``.
@@ -83,6 +88,8 @@ def build_index(
         fields: more of what filters may ask for, by key.
         digests: keep the SHA-256 of each medium's bytes, which are read once more for it, so that
             ``Index.verify`` can tell a changed file from one that was only touched.
+        folder: that the source was read from: what is gone from it may be removed; None = the
+            innermost that has all of its files.
 
     Raises:
         DataError: nothing in the source can be embedded by this model.
@@ -123,8 +130,10 @@ def build_index(
                 added[kind] = added.get(kind, 0) + number
             if on_progress is not None:
                 on_progress(start + len(block), len(usable))
+    gone = index.remove_vanished(Given.of(source, folder)) if isinstance(index, Index) else None
     without = len({sample.key for sample, _ in usable} - told.keys()) if fields else 0
-    return BuildReport(Index(path), added, left_out, _count(part.view for part in unknown), without)
+    not_known = _count(part.view for part in unknown)
+    return BuildReport(Index(path), added, left_out, not_known, without, gone)
 
 
 def record_of(

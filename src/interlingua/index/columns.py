@@ -137,8 +137,8 @@ def searched_columns(info: IndexInfo) -> list[str]:
 
 
 def storable(text: str) -> str:
-    """File names may hold bytes that are no UTF-8; Arrow takes UTF-8 only."""
-    return text.encode("utf-8", "replace").decode()
+    """File names may hold bytes that are no UTF-8, Arrow takes UTF-8 only: they are written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _arrow_type(kind: FieldKind) -> Any:

@@ -32,7 +32,7 @@ class FileState:
 
 def state_of(content: Content, *, with_digest: bool = False) -> FileState:
     """What a medium is like now; nothing where it is no file, or is gone."""
-    path = _file_of(content)
+    path = file_of(content)
     if path is None:
         return FileState()
     try:
@@ -57,7 +57,7 @@ def compared(path: str, before: FileState, *, with_digest: bool = False) -> Stat
         knows nothing of.
     """
     content = content_of(path)
-    file = _file_of(content)
+    file = file_of(content)
     try:
         if file is None or not file.exists():
             return "missing"
@@ -85,6 +85,20 @@ def compared(path: str, before: FileState, *, with_digest: bool = False) -> Stat
     return "unchanged" if same_time else "touched"
 
 
+def is_gone(path: str) -> bool:
+    """Whether the file, or the member of a zip, that a record names is surely there no longer."""
+    if "\\udc" in path:  # bytes that are no UTF-8, written out: the file's real name isn't known
+        return False
+    content = content_of(path)
+    file = file_of(content)
+    try:
+        if file is None or not file.exists():
+            return file is not None
+        return isinstance(content, ZipContent) and not content.is_there()
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False  # nobody knows
+
+
 def content_of(path: str) -> Content:
     """What a record's ``path`` stands for."""
     archive, separator, member = path.partition("::")
@@ -93,7 +107,8 @@ def content_of(path: str) -> Content:
     return FileContent(Path(path))
 
 
-def _file_of(content: Content) -> Path | None:
+def file_of(content: Content) -> Path | None:
+    """The file that a medium's bytes are in; None where they are in memory."""
     if isinstance(content, FileContent):
         return content.path
     return content.archive if isinstance(content, ZipContent) else None

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from interlingua import durable
 from interlingua.config import Config
 from interlingua.errors import SearchIndexError
 from interlingua.index.fields import BUILT_IN, FieldKind
-from interlingua.train import durable
 
 FORMAT = "interlingua-index"
 FORMAT_VERSION = 2

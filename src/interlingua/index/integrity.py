@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from interlingua import durable
 from interlingua.errors import SearchIndexError
 from interlingua.index.info import REBUILD
-from interlingua.train import durable
 
 _HINT = "latest_version_hint"  # rewritten at each change, and nothing depends on it
 

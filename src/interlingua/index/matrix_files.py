@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from interlingua import durable
 from interlingua.index.codes import BlockCodes, Coding, Floats
 from interlingua.index.lists import Lists, Places
 from interlingua.index.matrix import Matrix, build
-from interlingua.train import durable
 
 PREFIX = "matrix-"
 RECORDS = "records.arrow"
@@ -52,7 +52,6 @@ def write(
         arrays: list[np.memmap[Any, Any]] = []
 
         def allocate(array: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-            durable.crash_point("write", made / array)
             found = np.lib.format.open_memmap(
                 made / f"{array}.npy", mode="w+", dtype=np.dtype(dtype), shape=shape
             )
@@ -70,7 +69,6 @@ def write(
         if matrix.lists is not None:
             small |= {"centres": matrix.lists.centres, "starts": matrix.lists.starts}
         for one, values in small.items():
-            durable.crash_point("write", made / one)
             np.save(made / f"{one}.npy", values, allow_pickle=False)
         _write_records(made / RECORDS, take(order))
         told = {"format_version": FORMAT_VERSION, "reach": matrix.codes.reach}
@@ -83,7 +81,6 @@ def write(
 def _write_records(path: Path, records: Any) -> None:
     import pyarrow as arrow
 
-    durable.crash_point("write", path)
     with arrow.OSFile(str(path), "wb") as sink, arrow.ipc.new_file(sink, records.schema) as writer:
         writer.write_table(records)  # one piece: rows are taken from it by number
 

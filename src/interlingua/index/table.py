@@ -14,17 +14,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from interlingua import __version__
+from interlingua import __version__, durable
 from interlingua.errors import SearchIndexError
-from interlingua.index import compaction, matrix_files, storage, verify
+from interlingua.index import compaction, matrix_files, storage, vanished, verify
 from interlingua.index.condition import Condition
 from interlingua.index.fields import FieldKind, declared
 from interlingua.index.filter import Filter
 from interlingua.index.info import FILE_NAME, FORMAT_VERSION, IndexInfo
 from interlingua.index.reading import IndexReader
 from interlingua.index.record import Record
+from interlingua.index.vanished import Given, Vanished
 from interlingua.index.writing import Updated, Writer
-from interlingua.train import durable
 
 
 class Index(IndexReader):
@@ -174,6 +174,22 @@ class Index(IndexReader):
             count = writer.remove(keys, source=source, where=doomed)
             writer.tidy()
         return count
+
+    def remove_vanished(self, given: Given) -> Vanished:
+        """Remove the records of files that are gone and that their source no longer names.
+
+        Args:
+            given: what the source has now; see ``vanished.py`` for what goes and what stays.
+
+        Raises:
+            SearchIndexError: another process is writing; the folder is damaged or can't be written.
+        """
+        with self._writing() as writer:
+            found = vanished.find(writer.table, given)
+            if found.ids:
+                writer.remove(ids=found.ids)
+                writer.tidy()
+        return found
 
     def compact(
         self, *, lists: bool | None = None, target: float | None = None

@@ -104,7 +104,7 @@ class Writer:
 
     def remove(
         self, keys: Iterable[str] = (), *, source: str | None = None,
-        where: Condition | None = None,
+        where: Condition | None = None, ids: Iterable[str] = (),
     ) -> int:  # fmt: skip
         """Remove all records of these samples, and those that pass, as one batch.
 
@@ -112,14 +112,16 @@ class Writer:
             keys: of samples.
             source: of these keys; None = any.
             where: a checked condition.
+            ids: of records that go too; they are there.
 
         Returns:
             How many records there were.
         """
         named = {(source, storable(key)) for key in keys}
-        doomed: set[str] = set()
+        doomed = set(ids)
         with self._explained():
-            doomed |= set(self._ids(named))
+            if named:
+                doomed |= set(self._ids(named))
             if where is not None:
                 doomed |= set(self._passing(where))
             self._delete(sorted(doomed))

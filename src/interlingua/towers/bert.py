@@ -26,10 +26,13 @@ from interlingua.nn.attention import FULL, AttentionPattern
 from interlingua.nn.frozen_linear import freeze_linears
 from interlingua.nn.transformer import TransformerBlock, init_transformer_weights
 from interlingua.tokens import Tokens
-from interlingua.towers.in_pieces import encode_in_pieces
+from interlingua.towers.in_pieces import (
+    TOKENS_AT_ONCE,
+    encode_by_length,
+    encode_in_pieces,
+    may_go_by_length,
+)
 from interlingua.towers.tower import TextPreprocess, Tower
-
-TOKENS_AT_ONCE = 256  # frozen, on a CPU
 
 
 class Bert(Tower):
@@ -115,6 +118,10 @@ class Bert(Tower):
         num_tokens = values.shape[1]
         if num_tokens > self.config.max_positions:
             raise ValueError(f"{num_tokens} tokens, but {self.config.max_positions} positions")
+        if self.in_pieces and mask is not None and may_go_by_length(values):
+            numbers = torch.arange(1, num_tokens + 1)
+            lengths = (mask.bool() * numbers).amax(1)  # [M]
+            return encode_by_length(self._encode, values, mask.bool(), layers, lengths)
         at_once = max(1, TOKENS_AT_ONCE // max(1, num_tokens)) if self.in_pieces else 0
         return encode_in_pieces(self._encode, values, mask, layers, at_once)
 

@@ -33,10 +33,13 @@ from interlingua.nn.transformer import (
     init_transformer_weights,
 )
 from interlingua.tokens import Tokens
-from interlingua.towers.in_pieces import encode_in_pieces
+from interlingua.towers.in_pieces import (
+    TOKENS_AT_ONCE,
+    encode_by_length,
+    encode_in_pieces,
+    may_go_by_length,
+)
 from interlingua.towers.tower import TextPreprocess, Tower
-
-TOKENS_AT_ONCE = 256  # frozen, on a CPU
 
 
 class TextTransformer(Tower):
@@ -149,7 +152,8 @@ class TextTransformer(Tower):
         num_tokens = values.shape[1]
         if num_tokens > self.config.max_positions:
             raise ValueError(f"{num_tokens} tokens, but {self.config.max_positions} positions")
-        if self.in_pieces and self.pooled_only and not layers and self._may_cut(values):
+        by_length = self.pooled_only and not layers and may_go_by_length(values)
+        if self.in_pieces and by_length and self._may_cut(values):
             return self._encode_by_length(values, mask)
         at_once = max(1, TOKENS_AT_ONCE // max(1, num_tokens)) if self.in_pieces else 0
         return encode_in_pieces(self._encode, values, mask, layers, at_once)
@@ -157,16 +161,14 @@ class TextTransformer(Tower):
     def _encode_by_length(self, values: Tensor, mask: Tensor | None) -> Tokens:
         """Texts of about one length together, so that each piece is cut behind its own end."""
         ends = self._ends(values, mask)
-        order = ends.argsort()  # [M]
-        at_once = max(1, TOKENS_AT_ONCE // int(ends.float().mean() + 1))
+        if mask is None:
+            mask = torch.arange(values.shape[1]) <= ends[:, None]
 
         def encode(ids: Tensor, mask: Tensor | None, layers: Sequence[int]) -> Tokens:
-            return Tokens(pooled=self._encode(*self._cut(ids, mask), layers).pooled)
+            return Tokens(pooled=self._encode(ids, mask, layers).pooled)
 
-        mask = None if mask is None else mask[order]
-        pooled = encode_in_pieces(encode, values[order], mask, (), at_once).pooled
-        assert pooled is not None
-        return Tokens(pooled=torch.empty_like(pooled).index_copy_(0, order, pooled))
+        pooled = encode_by_length(encode, values, mask.bool(), (), ends + 1).pooled
+        return Tokens(pooled=pooled)
 
     def _cut(self, ids: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Ids and mask up to the last end token of these texts, where that changes nothing."""
