@@ -52,7 +52,8 @@ def section(verb: str, command: Any) -> str:
         for p in arguments
     )
     help_text = inspect.cleandoc(command.help).replace("```\ninterlingua", "```text\ninterlingua")
-    lines = [f"## interlingua {verb} {usage}".rstrip(), "", help_text, ""]
+    title = f"interlingua {verb} {usage}".rstrip()  # as code: [A] [B] would be a link
+    lines = [f"## `{title}`", "", help_text, ""]
     if rows := [row(parameter) for parameter in [*arguments, *options]]:
         lines += ["| | | default |", "|---|---|---|", *rows, ""]
     return "\n".join(lines)

@@ -13,6 +13,7 @@ import pyarrow.parquet
 import pytest
 
 import interlingua as il
+from tests.faults import disk_switch
 
 
 def rows(folder: Path) -> dict[tuple[str, str], list[float]]:
@@ -119,8 +120,10 @@ def test_a_folder_of_other_things_is_left_alone(interlingua, run, media, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["diary.txt"]
 
 
-def test_killed_at_any_write_it_goes_on_to_the_same_vectors(run, media, tmp_path: Path) -> None:
-    """SIGKILL at a spread of writes, fsyncs and renames of a job; then the job is given again."""
+def test_killed_at_any_write_it_goes_on_to_the_same_vectors(
+    run, media, tmp_path: Path, switch_library: Path
+) -> None:
+    """SIGKILL at a spread of a job's changes of the disk; then the job is given again."""
     script = (
         "import sys; from pathlib import Path; import tiny_space, interlingua as il;"
         "from interlingua import data; from interlingua.vectors.bulk import embed_source;"
@@ -132,13 +135,13 @@ def test_killed_at_any_write_it_goes_on_to_the_same_vectors(run, media, tmp_path
     def job(out: Path, crash: int | None) -> int:
         environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
         if crash is not None:
-            environment["INTERLINGUA_CRASH_AT"] = str(crash)
+            environment |= disk_switch.environment(switch_library, out, "kill", crash)
         command = [sys.executable, "-c", script, str(run), str(media), str(out)]
         return subprocess.run(command, env=environment, check=False, timeout=120).returncode
 
     whole, out = tmp_path / "whole", tmp_path / "killed"
     assert job(whole, None) == 0
-    for crash in (3, 7):  # in the description, in a block
+    for crash in (4, 14):  # in the description, in a block
         assert job(out, crash) == -9
     assert job(out, None) == 0
     assert rows(out) == rows(whole)

@@ -115,6 +115,12 @@ def test_a_model_learns_a_small_folder_and_is_no_worse_for_it(
     assert ended.code == 0, ended.err
     assert json.loads(ended.out)["accuracy"]["1"]["value"] > 0.7
     assert json.loads((out / "finetuned.json").read_text())["best"] == found["best"]
+    assert (found["chance"], found["classes"]) == (1 / 4, 4)
+    card = (out / "README.md").read_text("utf-8")
+    assert f"judged by {found['judge_by']} held-out samples that chose nothing" in card
+    assert "| as loaded |" in card and "| this model |" in card
+    assert "The run began with model." in card  # the folder's name, not where it lies
+    assert "**not stated**" in card  # the licence of the user's own pictures
 
 
 def test_the_guard_keeps_the_model_where_training_only_harms(

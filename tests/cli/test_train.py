@@ -29,16 +29,43 @@ def test_an_unknown_recipe(interlingua) -> None:
     assert "no-such-recipe" in ended.err
 
 
-@pytest.mark.parametrize("name", TABLE)
-def test_dry_run_prints_the_recipe_and_leaves_nothing(
-    interlingua, name: str, monkeypatch, tmp_path: Path
+def test_a_dry_run_tells_shapes_memory_and_time_and_leaves_a_page(
+    interlingua, world, tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    ended = interlingua("train", name, "--tiny", "--dry-run", "seed=11")
-    assert ended.code == 0
-    assert "\nseed: 11\n" in ended.out
+    from interlingua.train.recipe import to_yaml
+
+    recipe, out = tmp_path / "mine.yaml", tmp_path / "runs" / "mine"
+    recipe.write_text(to_yaml(world.recipe(trained=("image",), named=False)))
+    ended = interlingua("train", recipe, "--dry-run", "--processes", 2, "--out", out, "seed=11")
+    assert ended.code == 0, ended.err
+    rows = {" ".join(line.split()) for line in ended.out.splitlines()}
+    assert "samples 18 to train on, 6 held out, 18 in unseen languages" in rows
+    assert "steps 6 of 5 samples, 1.5 epochs" in rows
+    assert "in image 5 x 3 x 32 x 32 uint8, 15 kB" in rows
+    assert "out heads.text: 5 x 12 float32" in rows
+    assert any("one of 2 processes, on its share" in row for row in rows)
+    assert any(row.startswith("parameters towers.image: 234,791, all trained") for row in rows)
+    assert any(row.startswith("memory") and "AdamW's moments" in row for row in rows)
+    assert any(row.startswith("time about") for row in rows)
     assert "Nothing was trained" in ended.err
-    assert list(tmp_path.iterdir()) == []
+    page = out.with_name("mine-first-batch.html")
+    assert [*out.parent.iterdir()] == [page]
+    text = page.read_text("utf-8")
+    assert text.count('class="card"') == 5
+    assert 'data-sound="s' in text  # speech can be listened to
+    assert "234,791" in text
+
+
+def test_a_dry_run_refuses_what_the_run_would_refuse(interlingua, world, tmp_path: Path) -> None:
+    from interlingua.train.recipe import to_yaml
+
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(to_yaml(world.recipe(named=False)))
+    assert interlingua("train", recipe, "--dry-run", "--out", tmp_path).code == 2
+    change = 'stages.heads.trainable=[["no.such.part", 1.0]]'
+    ended = interlingua("train", recipe, "--dry-run", "--out", tmp_path / "run", change)
+    assert ended.code == 2
+    assert "no.such.part" in ended.err
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from PIL import Image
 
@@ -183,6 +184,169 @@ def test_probe_learns_what_the_features_show(
     assert linear["accuracy"]["1"]["value"] == near["accuracy"]["1"]["value"] == 1
     assert near["settings"]["k"] == 3
     assert (tmp_path / "p.html").exists()
+
+
+@pytest.fixture(scope="session")
+def grouped(tmp_path_factory) -> Path:
+    """Pictures and sounds of things that a table puts into groups of groups, without labels."""
+    root = tmp_path_factory.mktemp("grouped")
+    random = np.random.default_rng(1)
+    rows = ["image,sound,text,group"]
+    time = np.arange(8000) / 16_000
+    for name, colour in COLOURS.items():
+        for number in range(5):
+            noise = random.integers(-60, 60, (16, 16, 3))
+            pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+            file = f"{name}_{number}"
+            Image.fromarray(pixels).save(root / f"{file}.png")
+            wave = 0.4 * np.sin(2 * np.pi * (300 + 90 * number) * time)
+            soundfile.write(root / f"{file}.wav", wave, 16_000)
+            rows.append(f"{file}.png,{file}.wav,thing {file},{name}/deep{number % 2}")
+    Image.new("RGB", (16, 16), "grey").save(root / "grey.png")
+    rows.append("grey.png,,a thing without a group,")
+    (root / "things.csv").write_text("\n".join(rows))
+    return root / "things.csv"
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fingerprints of these pictures are kept in no user's cache."""
+    monkeypatch.setenv("INTERLINGUA_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_zero_shot_tells_groups_of_things_apart(
+    interlingua, colour_run, grouped: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "groups.html"
+    options = ["--by", "group", "--templates", "plain"]
+    ended = interlingua("zero-shot", colour_run, grouped, *options, "--json", "--out", page)
+    assert ended.code == 0, ended.err
+    figures = json.loads(ended.out)
+    assert (figures["by"], figures["n"], figures["classes"]) == ("group", 15, 3)
+    assert figures["accuracy"]["1"]["value"] == 1
+    assert figures["left_out"] == {"no label": 1}
+    assert figures["calibration"]["error"] >= 0
+    counts = {row["name"]: row["n"] for row in figures["per_class"]}
+    assert counts == {"blue": 5, "green": 5, "red": 5}
+    assert 'class="confusion"' in page.read_text()
+    ended = interlingua("zero-shot", colour_run, grouped, *options)
+    assert "else mostly taken for" in ended.out  # the table of the classes
+    ended = interlingua("zero-shot", colour_run, grouped, *options, "--depth", 2, "--json")
+    deeper = json.loads(ended.out)
+    assert (deeper["classes"], deeper["depth"]) == (6, "2")
+    assert {row["name"] for row in deeper["per_class"]} >= {"blue deep0", "red deep1"}
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_groups_are_named_by_a_label_file(
+    interlingua, colour_run, grouped: Path, tmp_path: Path
+) -> None:
+    names = tmp_path / "names.txt"
+    # the wrong way round: what is asked for are the words, not the keys
+    names.write_text("red\tblue\nblue\tred; a red\n")
+    ended = interlingua(
+        "zero-shot", colour_run, grouped, "--by", "group", "--labels-file", names,
+        "--templates", "plain", "--json",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    figures = json.loads(ended.out)
+    assert figures["accuracy"]["1"]["value"] == 0
+    assert figures["left_out"] == {"no label": 1, "a label that is no class": 5}
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_sounds_are_told_apart_as_pictures_are(
+    interlingua, colour_run, grouped: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "sounds.html"
+    options = ["--by", "group", "--view", "sound", "--out", page]
+    ended = interlingua("zero-shot", colour_run, grouped, *options, "--json")
+    assert ended.code == 0, ended.err
+    figures = json.loads(ended.out)
+    assert (figures["what"], figures["n"]) == ("sounds", 15)
+    assert 0 <= figures["blank_sound"] <= 1
+    text = page.read_text()
+    assert "15 sounds, 3 classes" in text
+    assert "Sounds that were taken for something else" in text
+    assert text.count('class="card"') > 0
+    assert "data:image/" not in text.partition("<main>")[2]  # a picture would be the answer
+    ended = interlingua("zero-shot", colour_run, grouped, *options)
+    assert "blank sound" in ended.out
+
+
+def test_a_run_without_data_is_judged_on_what_it_held_out(
+    interlingua, finished_run: Path, world, tmp_path: Path
+) -> None:
+    ended = interlingua("zero-shot", finished_run, "--json", "--out", tmp_path / "p.html")
+    assert ended.code == 0, ended.err
+    figures = json.loads(ended.out)
+    assert figures["data"] == "things, held out"
+    assert figures["set"] == "6 pictures of things that the run never saw"
+    assert {row["name"] for row in figures["per_class"]} == {"animals", "things"}
+    assert figures["n"] == 6
+    ended = interlingua("zero-shot", finished_run, "--view", "speech", "--json")
+    assert json.loads(ended.out)["what"] == "recordings"
+
+
+def test_data_that_a_run_was_trained_on_are_said_to_be(colour_run, capsys) -> None:
+    from interlingua.cli.judged_things import warn_of_seen
+    from interlingua.data.source import ListSource
+
+    warn_of_seen(str(colour_run), ListSource("others", []))
+    warn_of_seen("hf:no/run", ListSource("stamps", []))
+    assert capsys.readouterr().err == ""
+    warn_of_seen(str(colour_run), ListSource("stamps", []))
+    assert "trained on things of stamps" in capsys.readouterr().err
+
+
+def test_what_the_data_leave_out_is_counted_however_much(colour_run, pictures, capsys) -> None:
+    from interlingua.cli.judged_things import By, opened_things
+
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    images = ["red/0.png", "blue/0.png", *(f"gone{number}.png" for number in range(150))]
+    table = pyarrow.table({"image": images, "label": ["red", *["blue"] * 151]})
+    path = pictures / "long.parquet"
+    parquet.write_table(table, path)
+    source = opened_things(str(colour_run), str(path), "", By.auto, None, None)
+    assert len(source) == 2
+    assert len(source.problems) < 150  # the rest are counted in one line
+    assert "(150), first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "code"),
+    [
+        (("--by", "group", "--depth", "0"), "depth", 2),
+        (("--by", "nothing"), "nothing", 2),
+        (("--by", "caption", "--out", "p.html"), "these data have captions", 2),
+        (("--view", "text"), "text", 2),
+    ],
+)
+def test_zero_shot_refuses(interlingua, colour_run, grouped: Path, options, message, code) -> None:
+    ended = interlingua("zero-shot", colour_run, grouped, *options)
+    assert (ended.code, ended.out) == (code, "")
+    assert message in ended.err
+
+
+def test_a_model_that_is_no_run_has_nothing_of_its_own(interlingua, tmp_path: Path) -> None:
+    ended = interlingua("zero-shot", tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert "No data are named" in ended.err
+
+
+def test_classify_takes_sounds(interlingua, colour_run, grouped: Path, tmp_path: Path) -> None:
+    files = [grouped.parent / "red_0.wav", grouped.parent / "red_0.png"]
+    page = tmp_path / "look.html"
+    ended = interlingua(
+        "classify", *files, "--run", colour_run, "--labels", "red,blue", "--json", "--out", page
+    )
+    assert ended.code == 0, ended.err
+    rows = json.loads(ended.out)
+    assert [Path(row["file"]).name for row in rows] == ["red_0.wav", "red_0.png"]
+    assert rows[1]["classes"][0]["class"] == "red"
+    assert page.read_text().count('class="card"') == 2
 
 
 def test_probe_takes_the_parts_of_a_folder(interlingua, colour_run, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from interlingua.evaluate.run import (
     seen_samples,
     speech_against_length,
 )
+from interlingua.evaluate.single_queries import QUERIES_FILE, from_json
 from interlingua.sample import Text
 from interlingua.space import load
 from interlingua.train.run_folder import RunFolder
@@ -124,6 +125,25 @@ def test_the_same_run_measures_the_same(session: Session, finished_run: Path) ->
     kept = json.loads((finished_run / FIGURES_FILE).read_text("utf-8"))
     session.run = RunFolder(finished_run.parent / "elsewhere")
     assert json.loads(json.dumps(evaluate_session(session).figures)) == kept
+
+
+def test_how_each_held_out_query_was_answered_is_kept(session: Session, finished_run: Path) -> None:
+    kept = from_json(json.loads((finished_run / QUERIES_FILE).read_text("utf-8")))
+    figures = json.loads((finished_run / FIGURES_FILE).read_text("utf-8"))
+    assert len(kept) == len(figures["held_out"])
+    for row in figures["held_out"]:
+        asked = kept[row["query"], row["gallery"]]
+        assert len(asked.names) == row["n"]
+        assert len(set(asked.things)) == row["clusters"]
+        for k, one in row["r_at"].items():
+            assert asked.hits[int(k)].mean() == pytest.approx(one["value"])
+    held_out = [f"things/{sample.key}" for sample in session.corpus.held_out]
+    assert list(kept["text", "image"].names) == held_out
+    # three recordings of each thing: the first without a number
+    assert list(kept["speech", "image"].names)[:3] == [
+        f"{held_out[0]}{n}" for n in ("", "#1", "#2")
+    ]
+    assert list(kept["speech[da]", "text"].names) == [f"{name}#2" for name in held_out]
 
 
 def test_speech_is_set_beside_clip_length(session: Session) -> None:

@@ -54,7 +54,7 @@ def test_a_page_holds_figures_bars_confusion_and_examples(tmp_path: Path) -> Non
 def test_classes_without_pictures_and_pages_without_calibration(tmp_path: Path) -> None:
     result = judge(np.eye(3)[[0, 1]], [0, 1], ["a", "b", "c"], bootstrap=5)
     text = classification_page(tmp_path / "p.html", result, {}, title="T").read_text("utf-8")
-    assert "no pictures" in text
+    assert "no example" in text
     assert "How sure" not in text
     assert "No picture was taken for another class" in text
 

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from interlingua.data.source import Problem
 from interlingua.errors import MediaError
 from interlingua.evaluate.run import Evaluation, evaluate_session
 from interlingua.report.data import ReportData
@@ -177,6 +179,34 @@ def test_what_sources_left_out_is_counted(world: Any, tmp_path: Path) -> None:
     assert skipped.reason == "mine: the ending .xyz is not read"
     assert (skipped.count, Path(skipped.example).name) == (2, "a.xyz")
     assert shown.sources[0].note == "2 left out"
+
+
+def test_what_many_problems_left_out_is_counted_in_full(session: Session) -> None:
+    problems = [
+        *(Problem("too small", f"{n}.png") for n in range(100)),
+        Problem("too small", "", 55),
+    ]
+    session.corpus.problems = {"things": problems}
+    shown = report_data(session, None)
+    assert shown.sources[0].note == "155 left out"
+    kinds = {one.reason: (one.count, one.example) for one in shown.skipped}
+    assert kinds["things: too small"] == (155, "0.png")
+
+
+def test_without_an_evaluation_what_went_into_a_run_is_told(session: Session) -> None:
+    shown = report_data(session, None)
+    assert (shown.things, shown.directions, shown.strips) == ([], [], [])
+    assert [use.source for use in shown.sources] == ["things"]
+    assert len(shown.towers) == 6
+
+
+def test_a_source_of_several_licences_names_them(session: Session) -> None:
+    train = session.corpus.train
+    train[0] = replace(train[0], meta=replace(train[0].meta, licence="MIT"))
+    assert report_data(session, None).sources[0].licence == "CC0-1.0, MIT"
+    for number, sample in enumerate(train[:6]):
+        train[number] = replace(sample, meta=replace(sample.meta, licence=f"L{number}"))
+    assert report_data(session, None).sources[0].licence.endswith("and 3 more")
 
 
 def test_a_report_before_the_first_logged_step(world: Any, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""``interlingua classify``: pictures told apart by the names of classes."""
+"""``interlingua classify``: pictures and sounds told apart by the names of classes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from interlingua.cli.models import ModelOption, TemplatesOption, named_classes
 from interlingua.cli.options import DeviceOption, JsonOption
-from interlingua.cli.output import answers, note, print_json, print_text
+from interlingua.cli.output import answers, note, print_json, print_text, printable
 from interlingua.errors import ConfigError, MediaError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def classify(
     model: ModelOption,
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Pictures."),
+        typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Pictures or sounds."),
     ],
     labels: Annotated[
         str | None,
@@ -42,20 +43,20 @@ def classify(
     ] = None,
     templates: TemplatesOption = "simple",
     top: Annotated[
-        int, typer.Option(metavar="N", min=1, help="How many classes are shown of each picture.")
+        int, typer.Option(metavar="N", min=1, help="How many classes are shown of each file.")
     ] = 5,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a page with the pictures.")
+        Path | None, typer.Option(metavar="FILE.html", help="Write a page of them.")
     ] = None,
     json: JsonOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Tell pictures apart by the names of classes, without training (zero-shot).
+    """Tell pictures or sounds apart by the names of classes, without training (zero-shot).
 
     The probabilities are among the classes that are given: a picture of something else is
     of one of them all the same. A damaged file is named and left out; the program then ends with 1.
-    Templates: plain, simple, imagenet (80), imagenet7, cifar, drawing; or one of your own with
-    {} for the class.
+    Templates: plain, simple, imagenet (80), imagenet7, cifar, drawing, group; or one of your own
+    with {} for the class.
 
     Examples:
     ```
@@ -72,8 +73,9 @@ def classify(
             "There is one class; every picture would be of it.", next_step="Give two or more."
         )
     chosen = find_templates(templates)
-    parts = readable_pictures(files)
-    kept, chances = probabilities_of(load(model, device=device), parts, classes, chosen)
+    space = load(model, device=device)
+    parts = readable_things(files, space.kinds)
+    kept, chances = probabilities_of(space, parts, classes, chosen)
     if not kept:
         raise typer.Exit(1)  # each was named
     rows = [best_of(part, row, classes, top) for part, row in zip(kept, chances, strict=True)]
@@ -88,27 +90,34 @@ def classify(
         raise typer.Exit(1)
 
 
-def readable_pictures(files: list[Path]) -> list[Part]:
-    """The pictures in order; a file that is none is named in a notice."""
+def readable_things(files: list[Path], kinds: Sequence[str]) -> list[Part]:
+    """The pictures and sounds in order; a file that is neither is named in a notice.
+
+    Args:
+        files: to read.
+        kinds: what the model takes; a sound counts as speech where it takes that alone.
+    """
     from interlingua.data.user_media import as_part
 
     parts: list[Part] = []
     for path in files:
         try:
-            part = as_part(path)
-            if part.view != "image":
-                note(f"left out: {path} is no picture")
-                continue
-            parts.append(part)
+            part = as_part(path, "sound" if "sound" in kinds else "speech")
         except MediaError as error:
             note(f"left out: {error}")
+            continue
+        if part.view in kinds:
+            parts.append(part)
+        else:
+            kind = "picture" if part.view == "image" else "sound"
+            note(f"left out: {path}: the model has no tower for a {kind}")
     return parts
 
 
 def probabilities_of(
     space: Any, parts: list[Part], classes: list[ClassName], templates: tuple[str, ...]
 ) -> tuple[list[Part], FloatArray]:
-    """The pictures that can be read and the probabilities [n, C] of the classes."""
+    """What can be read and the probabilities [n, C] of the classes."""
     from interlingua.cli.embed import embed_whole
     from interlingua.evaluate.calibration import model_scale, probabilities
     from interlingua.evaluate.labelled import check_finite
@@ -121,7 +130,7 @@ def probabilities_of(
 
 
 def best_of(part: Part, chances: Any, classes: list[ClassName], top: int) -> dict[str, Any]:
-    """One picture's likeliest classes."""
+    """The likeliest classes of one picture or sound."""
     from interlingua.cli.embed import label
 
     order = (-chances).argsort(kind="stable")[:top]
@@ -130,14 +139,14 @@ def best_of(part: Part, chances: Any, classes: list[ClassName], top: int) -> dic
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    """A line for each picture."""
+    """A line for each file."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("picture", no_wrap=True, overflow="ellipsis", max_width=48)
+    table.add_column("file", no_wrap=True, overflow="ellipsis", max_width=48)
     table.add_column("class")
     for row in rows:
         likely = [f"{one['class']} {one['probability']:.0%}" for one in row["classes"]]
         rest = f"  ({', '.join(likely[1:])})" if likely[1:] else ""
-        table.add_row(Text(row["file"]), Text.assemble((likely[0], "bold"), rest))
+        table.add_row(Text(printable(row["file"])), Text.assemble((likely[0], "bold"), rest))
     answers().print(table, highlight=False)
     if len(rows) > 1:
         counts: dict[str, int] = {}
@@ -162,4 +171,4 @@ def write_page(
         )
         for part, row in zip(parts, rows, strict=True)
     ]
-    answers_page(out, shown, facts, title=f"{len(shown)} pictures classified")
+    answers_page(out, shown, facts, title=f"{len(shown)} files classified")

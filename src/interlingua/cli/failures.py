@@ -100,5 +100,5 @@ def bug_message(error: Exception) -> str:
 def _save(report: str) -> Path:
     folder = Path(tempfile.gettempdir())
     path = folder / f"interlingua-bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
-    path.write_text(report, encoding="utf-8")
+    path.write_text(report, encoding="utf-8", errors="backslashreplace")  # odd file names
     return path

@@ -62,6 +62,8 @@ def finetune(
     """
     from interlingua.data.labels import classes_of
     from interlingua.evaluate.prompts import find_templates
+    from interlingua.report.run import report_data
+    from interlingua.report.run_card import write_run_card
     from interlingua.train.chosen import choose_weights
     from interlingua.train.log import display_for
     from interlingua.train.session import train_recipe
@@ -86,6 +88,7 @@ def finetune(
         if len(classes) < 2:
             classes = []
     found = choose_weights(session, classes, chosen)
+    write_run_card(session, report_data(session, None))
     if json:
         print_json({"run": str(out), **found.to_json()})
     else:

@@ -99,18 +99,9 @@ def processor_name() -> str:
 
 def memory_facts() -> dict[str, int]:
     """``total_bytes`` and, where it is told, ``available_bytes``; a container's limit counts."""
-    facts: dict[str, int] = {}
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        rows = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        facts["total_bytes"] = int(rows["MemTotal"].split()[0]) * 1024
-        facts["available_bytes"] = int(rows["MemAvailable"].split()[0]) * 1024
-    elif "SC_PHYS_PAGES" in os.sysconf_names:
-        facts["total_bytes"] = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limit = Path("/sys/fs/cgroup/memory.max")
-    if limit.exists() and (text := limit.read_text().strip()).isdigit():
-        facts = {key: min(value, int(text)) for key, value in facts.items()}
-    return facts
+    from interlingua.train.memory import machine_memory
+
+    return machine_memory()
 
 
 def cache_facts() -> dict[str, Any]:

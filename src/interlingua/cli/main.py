@@ -21,6 +21,7 @@ from interlingua.cli import (
     probe,
     processes,
     recipes,
+    report,
     runs,
     search,
     train,
@@ -65,7 +66,7 @@ app.command("doctor", rich_help_panel="Start")(doctor.doctor)
 app.command("train", rich_help_panel="Train and judge")(train.train)
 app.command("finetune", rich_help_panel="Train and judge")(finetune.finetune)
 app.command("eval", rich_help_panel="Train and judge")(runs.evaluate)
-app.command("report", rich_help_panel="Train and judge")(runs.report)
+app.add_typer(report.app, name="report", rich_help_panel="Train and judge")
 app.command("zero-shot", rich_help_panel="Train and judge")(zero_shot.zero_shot)
 app.command("probe", rich_help_panel="Train and judge")(probe.probe)
 app.add_typer(recipes.app, name="recipes", rich_help_panel="Train and judge")

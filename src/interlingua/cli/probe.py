@@ -126,7 +126,7 @@ def both_sides(
 
 def show(found: Probed) -> None:
     """One probe for people."""
-    from interlingua.cli.zero_shot import show_classification
+    from interlingua.cli.class_table import show_classification
 
     settings = {name: value for name, value in found.settings.items() if name != "tried"}
     told = ", ".join(f"{name} {value:.4g}" for name, value in settings.items())

@@ -1,4 +1,4 @@
-"""``interlingua eval`` and ``interlingua report``: what a finished or unfinished run is worth."""
+"""``interlingua eval``: what a finished or unfinished run is worth."""
 
 from __future__ import annotations
 
@@ -32,19 +32,6 @@ def evaluate(run: RunArgument, json: JsonOption = False, device: DeviceOption = 
         print_json(figures)
     else:
         show_figures(figures)
-
-
-def report(run: RunArgument, device: DeviceOption = "auto") -> None:
-    """Measure a run, write its report, one HTML page that needs no network, and print its path.
-
-    Example: `interlingua report runs/demo`
-    """
-    from interlingua.cli.demo import finish
-    from interlingua.train.log import display_for
-    from interlingua.train.session import open_run
-
-    finish(open_run(run, device=device, display=display_for()))
-    print_text(str(run / "report.html"))
 
 
 def show_figures(figures: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from interlingua.cli.index import KindsOption, split_kinds
 from interlingua.cli.options import DeviceOption, JsonOption
-from interlingua.cli.output import answers, note, print_json
+from interlingua.cli.output import answers, note, print_json, printable
 from interlingua.errors import ConfigError, SearchIndexError
 
 if TYPE_CHECKING:
@@ -161,5 +161,5 @@ def show_hits(hits: list[Hit]) -> None:
     for hit in hits:
         what = hit.text + (f" [{hit.language}]" if hit.language else "")
         where = hit.path or f"{hit.source}: {hit.key}"
-        table.add_row(f"{hit.score:.3f}", hit.kind, Text(what), Text(where))
+        table.add_row(f"{hit.score:.3f}", hit.kind, Text(printable(what)), Text(printable(where)))
     answers().print(table, highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -137,7 +138,8 @@ def export(
 ) -> None:
     """Write a model as a folder that loads elsewhere: weights, settings and tokenizer.
 
-    A folder made with --part serves as the weights of a tower in a recipe.
+    A folder made with --part serves as the weights of a tower in a recipe. A run's model card goes
+    with a whole model.
 
     Examples:
     ```
@@ -149,7 +151,7 @@ def export(
     from interlingua.model_source import load_model
     from interlingua.models.pretrained import save_pretrained
 
-    model, _ = load_model(source)
+    model, folder = load_model(source)
     if layout == "onnx":
         from interlingua.export.onnx import export_onnx
 
@@ -159,4 +161,15 @@ def export(
             print_text(f"{view.path}: {view.view}, equal to {view.difference:.1g}")
         return
     save_pretrained(model, out, layout, part=part)
+    if not part:
+        carry_card(folder, out)
     print_text(str(out))
+
+
+def carry_card(run: Path, out: Path) -> None:
+    """A run's model card goes where its model goes."""
+    from interlingua.report.model_card import CARD_FILE
+
+    card = run / CARD_FILE
+    if card.is_file() and (run / "recipe.yaml").is_file():
+        shutil.copyfile(card, out / CARD_FILE)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
+from interlingua.cli.class_table import show_classification
+from interlingua.cli.judged_things import By, opened_things, told_apart, way_of
 from interlingua.cli.models import (
     DamagedNotes,
     LabelsFileOption,
@@ -18,26 +21,36 @@ from interlingua.cli.models import (
     TemplatesOption,
 )
 from interlingua.cli.options import DeviceOption, JsonOption
-from interlingua.cli.output import answers, note, print_json, print_text
+from interlingua.cli.output import answers, print_json, print_text
 from interlingua.errors import ConfigError
 
 if TYPE_CHECKING:
+    from interlingua.data.labels import ClassName
     from interlingua.data.source import Source
-    from interlingua.evaluate.classification import Classification
     from interlingua.evaluate.zero_shot import ZeroShot
+    from interlingua.sample import Sample
 
 EXAMPLES = 36  # wrong answers on the page
+
+
+class Classified(StrEnum):
+    """What is told apart."""
+
+    image = "image"
+    sound = "sound"
+    speech = "speech"
 
 
 def zero_shot(
     model: ModelArgument,
     data: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="DATA",
-            help="Class folders, ImageNet, CIFAR (binary), a Karpathy JSON, a manifest.",
+            help="Class folders, ImageNet, CIFAR (binary), a Karpathy JSON, a manifest, a source; "
+            "of a run what it held out, if none.",
         ),
-    ],
+    ] = None,
     split: Annotated[
         str, typer.Option(metavar="NAME", help="Which part, as the data call it: val, test ...")
     ] = "",
@@ -46,6 +59,15 @@ def zero_shot(
         Path | None,
         typer.Option(metavar="DIR", exists=True, file_okay=False, help="Pictures of a JSON."),
     ] = None,
+    by: Annotated[
+        By, typer.Option("--by", help="Labels, groups of things, or captions; auto looks.")
+    ] = By.auto,
+    depth: Annotated[
+        int, typer.Option("--depth", metavar="N", min=1, help="Steps of a group that count.")
+    ] = 1,
+    view: Annotated[
+        Classified, typer.Option("--view", help="What is told apart: image, sound or speech.")
+    ] = Classified.image,
     templates: TemplatesOption = "simple",
     out: PageOption = None,
     seed: SeedOption = 0,
@@ -59,68 +81,94 @@ def zero_shot(
     all (blank). Pictures with captions are retrieved in both directions, each of the five
     captions counted. A set in a benchmark's layout is called by its name only where it is whole.
 
+    Without DATA a run is judged on the things that it held out, by the groups that their source
+    gives them (`animals/birds` is `animals`, with --depth 2 `animals/birds`).
+
     Examples:
     ```
+    interlingua zero-shot runs/demo --out groups.html
+    interlingua zero-shot runs/demo stamps --by group --view sound
     interlingua zero-shot runs/demo my/pictures --templates drawing --out look.html
     interlingua zero-shot models/clip imagenet --split val --templates imagenet
     interlingua zero-shot models/clip dataset_flickr30k.json --images flickr30k-images
     ```
     """
-    from interlingua.data.labelled_sources import open_labelled
-    from interlingua.evaluate.caption_retrieval import size_note
+    from interlingua.evaluate.labelled import NOUNS
     from interlingua.space import load
 
-    source = open_labelled(data, split=split, names=labels_file, images=images)
-    for problem in source.problems[:3]:
-        note(f"{problem.reason}: {problem.where}")
-    has_labels = any(sample.alternatives("label") for sample in source)
+    source = opened_things(model, data, split, by, labels_file, images)
+    by = way_of(source, by, own=data is None)
+    if out is not None and by is By.caption:
+        raise ConfigError(
+            "A page is drawn of classes; these data have captions.", next_step="Use --json."
+        )
     space = load(model, device=device)
     facts = {"model": model, "data": f"{source.name}{f', {split}' if split else ''}"}
-    figures: dict[str, Any] = {**facts, "left_out_by_source": len(source.problems)}
-    if has_labels:
-        facts["templates"] = templates
-        found = classified(space, source, labels_file, templates, seed)
-        figures |= {"templates": templates, **found.to_json()}
+    found, noun = None, NOUNS[view.value]
+    if by is By.caption:
+        figures = retrieved(space, source, seed)
+    else:
+        samples, classes = told_apart(source, by, labels_file, depth)
+        facts |= {"by": by.value, "templates": templates, "what": f"{noun}s"}
+        facts |= {"depth": str(depth)} if by is By.group else {}
+        found = classified(space, samples, classes, templates, seed, view.value)
+        figures = found.to_json()
         if out is not None:
             write_page(out, found, facts, space)
-    else:
-        if out is not None:
-            raise ConfigError(
-                "A page is drawn of classes; these data have captions.", next_step="Use --json."
-            )
-        figures |= retrieved(space, source, seed)
-    used = figures["n"] if has_labels else figures["pictures"]
-    benchmark = getattr(source, "benchmark", ""), getattr(source, "benchmark_size", 0)
-    figures["set"] = size_note(*benchmark, used)
+    figures |= {**facts, **counts(source, figures, noun, own=data is None)}
     if json:
         print_json(figures)
-        return
-    print_text(f"{figures['set']}; left out: {_counts(figures['left_out'])}")
-    if has_labels:
-        show_classification(found.result, blank=found.blank)
     else:
+        show(figures, found, noun, out)
+
+
+def show(figures: dict[str, Any], found: ZeroShot | None, noun: str, page: Path | None) -> None:
+    """The figures for people."""
+    print_text(f"{figures['set']}; left out: {_counts(figures['left_out'])}")
+    if found is None:
         show_retrieval(figures["retrieval"])
-    if out is not None:
-        print_text(f"Look at it: {out}")
+    else:
+        show_classification(found.result, blank=found.blank, noun=noun)
+    if page is not None:
+        print_text(f"Look at it: {page}")
+
+
+def counts(source: Source, figures: dict[str, Any], noun: str, *, own: bool) -> dict[str, Any]:
+    """What was judged by, in words, and how much the data left out."""
+    from interlingua.data.source import count_reasons
+    from interlingua.evaluate.caption_retrieval import size_note
+
+    used = figures["n"] if "n" in figures else figures["pictures"]
+    benchmark = getattr(source, "benchmark", ""), getattr(source, "benchmark_size", 0)
+    what = size_note(*benchmark, used) if noun == "picture" else f"{used:,} {noun}s"
+    return {
+        "left_out_by_source": sum(count_reasons(source.problems).values()),
+        "set": f"{used:,} {noun}s of things that the run never saw" if own else what,
+    }
 
 
 def classified(
-    space: Any, source: Source, labels_file: Path | None, templates: str, seed: int
+    space: Any,
+    samples: Sequence[Sample],
+    classes: Sequence[ClassName],
+    templates: str,
+    seed: int,
+    view: str = "image",
 ) -> ZeroShot:
-    """Zero-shot figures of a source with classes."""
-    from interlingua.data.labels import classes_of
+    """Zero-shot figures of samples with classes."""
     from interlingua.evaluate import zero_shot as evaluation
     from interlingua.evaluate.calibration import model_scale
     from interlingua.evaluate.prompts import find_templates
 
     return evaluation.zero_shot(
         space.embed_parts,
-        list(source),
-        classes_of(source, labels_file),
+        samples,
+        classes,
         find_templates(templates),
         scale=model_scale(space.model),
         seed=seed,
         on_error=DamagedNotes(),
+        view=view,
     )
 
 
@@ -139,36 +187,10 @@ def show_retrieval(rows: list[dict[str, Any]]) -> None:
     answers().print(direction_table("retrieval", rows), highlight=False)
 
 
-def show_classification(result: Classification, *, blank: float | None = None) -> None:
-    """Figures, the hardest classes and the commonest mistakes, for people."""
-    from interlingua.evaluate.confusion import mistakes
-
-    table = Table()
-    for column in ("", "accuracy [95 %]", "chance", "shuffled"):
-        table.add_column(column, justify="left" if not column else "right", no_wrap=True)
-    for k, value in result.accuracy.items():
-        control = f"{result.control[k].value:.3f}"
-        table.add_row(f"top-{k}", Text(f"{value:.3f}"), f"{result.chance[k]:.3f}", control)
-    chance = f"{1 / len(result.names):.3f}"
-    table.add_row("balanced", Text(f"{result.balanced:.3f}"), chance, "")
-    answers().print(table, highlight=False)
-    extra = [f"commonest class {result.majority:.3f}"]
-    if blank is not None:
-        extra.append(f"blank picture {blank:.3f}")
-    if result.calibration is not None:
-        extra.append(f"calibration error {result.calibration.error:.3f}")
-    print_text(f"N {result.n:,}, {len(result.names):,} classes; {', '.join(extra)}")
-    seen = [row for row in result.rows if row.recall is not None]
-    hard = sorted(seen, key=lambda row: row.recall.value if row.recall else 0)[:8]
-    print_text("hardest: " + ", ".join(f"{row.name} {row.recall:.2f} (N {row.n})" for row in hard))
-    for one in mistakes(result.matrix, 5):
-        true, taken = result.names[one.true], result.names[one.taken_for]
-        print_text(f"  {true} taken for {taken}: {one.count} ({one.share:.0%})")
-
-
 def write_page(out: Path, found: ZeroShot, facts: dict[str, str], space: Any) -> None:
     """The page: figures, bars, confusion, and pictures that the model takes for something else."""
     from interlingua.evaluate.calibration import model_scale, probabilities
+    from interlingua.evaluate.labelled import NOUNS
     from interlingua.report.classification import Answer, classification_page
 
     pictures, result = found.pictures, found.result
@@ -177,14 +199,20 @@ def write_page(out: Path, found: ZeroShot, facts: dict[str, str], space: Any) ->
     step = max(1, len(wrong) // EXAMPLES)
     examples = [
         Answer(
-            pictures.samples[row],
+            judged_part(pictures.samples[row], found.view),
             [(result.names[n], float(chances[row, n])) for n in (-chances[row]).argsort()[:5]],
             result.names[pictures.labels[row]],
         )
         for row in wrong[::step][:EXAMPLES].tolist()
     ]
     title = f"Zero-shot: {facts['data']}"
-    classification_page(out, result, facts, title=title, examples=examples)
+    noun = f"{NOUNS[found.view]}s"
+    classification_page(out, result, facts, title=title, examples=examples, things=noun)
+
+
+def judged_part(sample: Sample, view: str) -> Sample:
+    """The sample with what was judged alone: beside a sound its picture would be the answer."""
+    return replace(sample, parts=sample.alternatives(view)[:1])
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -1,5 +1,7 @@
 """Pictures of known classes as vectors: what zero-shot, probes and neighbours are judged on.
 
+Sounds and speech can stand in the pictures' place.
+
 Shape legend: N pictures, D width.
 """
 
@@ -21,6 +23,8 @@ from interlingua.sample import Part, Sample
 # ``Space.embed_parts``, or ``PooledFeatures`` for what a tower gives before its projection
 Embed: TypeAlias = Callable[[Sequence[Part], OnError | None], Vectors]
 IntArray = npt.NDArray[np.int64]
+
+NOUNS = {"image": "picture", "sound": "sound", "speech": "recording"}  # what can be classified
 
 
 @dataclass(slots=True)
@@ -70,28 +74,31 @@ def embed_labelled(
     samples: Sequence[Sample],
     classes: Sequence[ClassName],
     on_error: Callable[[Sample, MediaError], None] | None = None,
+    view: str = "image",
 ) -> Labelled:
-    """The pictures of samples that have a class, embedded.
+    """The pictures of samples that have a class, embedded; of several the first.
 
     Samples without a picture or a known class, and damaged pictures, are left out and counted.
 
     Args:
         embed: ``Space.embed_parts``.
-        samples: with the views image and label.
+        samples: with the view that is asked for and label.
         classes: in the order of their numbers.
         on_error: is told of each damaged picture.
+        view: one of ``NOUNS``: what is classified in the pictures' place.
 
     Raises:
         DataError: nothing is left, or a vector isn't finite.
     """
+    noun = NOUNS[view]
     number = {one.key: place for place, one in enumerate(classes)}
     left_out: Counter[str] = Counter()
     damaged: Counter[str] = Counter()
     chosen: list[Sample] = []
     for sample in samples:
         key = label_of(sample)
-        if not sample.alternatives("image"):
-            left_out["no picture"] += 1
+        if not sample.alternatives(view):
+            left_out[f"no {noun}"] += 1
         elif key is None:
             left_out["no label"] += 1
         elif key not in number:
@@ -103,18 +110,18 @@ def embed_labelled(
 
     def leave_out(place: int, part: Part, error: MediaError) -> None:
         whole[place] = False
-        left_out[f"a picture that is {error.reason}"] += 1
+        left_out[f"a {noun} that is {error.reason}"] += 1
         damaged[classes[labels[place]].name] += 1
         if on_error is not None:
             on_error(chosen[place], error)
 
-    pictures = [sample.alternatives("image")[0] for sample in chosen]
+    pictures = [sample.alternatives(view)[0] for sample in chosen]
     vectors = embed(pictures, leave_out) if pictures else np.zeros((0, 1), np.float32)
     kept = [sample for sample, good in zip(chosen, whole, strict=True) if good]
     if not kept:
         reasons = ", ".join(f"{reason} ({count})" for reason, count in left_out.most_common())
         raise DataError(
-            "No picture of a known class can be used.",
+            f"No {noun} of a known class can be used.",
             where=reasons or "the data are empty",
             next_step="Are the labels of the data those of the label file?",
         )

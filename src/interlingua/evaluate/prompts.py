@@ -135,6 +135,15 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "a picture of the {}.",
         "{}",
     ),
+    # "animals", "food", "the town": kinds that things belong to, as sources group them
+    "group": (
+        "{}",
+        "a picture of {}.",
+        "something to do with {}.",
+        "a thing from the group {}.",
+        "a drawing of {}.",
+        "one of the {}.",
+    ),
 }
 
 

@@ -19,9 +19,12 @@ from interlingua.embedding import Embedder
 from interlingua.evaluate.directions import DirectionTable, all_directions, by_language
 from interlingua.evaluate.length_baseline import LengthBaseline
 from interlingua.evaluate.retrieval import compare, retrieval, retrieval_from_scores
+from interlingua.evaluate.single_queries import QUERIES_FILE, item_names, thing_names
+from interlingua.evaluate.single_queries import to_json as queries_to_json
 from interlingua.evaluate.tower_alone import held_out_losses
 from interlingua.sample import Audio, Part, Sample, Text
 from interlingua.train.session import Session
+from interlingua.train.streamed_samples import StreamedSamples
 
 FIGURES_FILE = "figures.json"
 FORMAT_VERSION = 1
@@ -35,6 +38,7 @@ class EmbeddedView:
     Attributes:
         parts: [n].
         sample: [n] numbers of the samples.
+        place: [n] which of its sample's items of this view each is, 0 = the first.
         vectors: [n, D].
         component: [n].
         seconds: [n], NaN for pictures and texts.
@@ -42,6 +46,7 @@ class EmbeddedView:
 
     parts: list[Part]
     sample: NDArray[np.int64]
+    place: NDArray[np.int64]
     vectors: NDArray[np.float32]
     component: NDArray[np.int64]
     seconds: NDArray[np.float32]
@@ -54,11 +59,19 @@ class EmbeddedView:
 
 @dataclass(slots=True)
 class Measured:
-    """Some samples in the space, and how well their views find each other."""
+    """Some samples in the space, and how well their views find each other.
+
+    Attributes:
+        samples: in order.
+        views: their items, by view.
+        table: the directions.
+        queries: what ``single_queries.to_json`` keeps of them.
+    """
 
     samples: list[Sample]
     views: dict[str, EmbeddedView]
     table: DirectionTable
+    queries: dict[str, Any]
 
 
 def embed_view(session: Session, samples: Sequence[Sample], view: str) -> EmbeddedView:
@@ -87,9 +100,11 @@ def embed_view(session: Session, samples: Sequence[Sample], view: str) -> Embedd
         else cached.seconds[cached.rows[chosen]].numpy()
     )
     components = [samples[number].meta.component for number in table.sample[chosen]]
+    first = np.searchsorted(table.sample, table.sample[chosen])  # the samples come in order
     return EmbeddedView(
         [table.parts[number] for number in chosen],
         table.sample[chosen],
+        chosen - first,
         vectors[readable],
         np.asarray([-1 if one is None else one for one in components], np.int64),
         seconds,
@@ -107,27 +122,42 @@ def measure(session: Session, samples: Sequence[Sample]) -> Measured:
     views = {view: found for view, found in views.items() if len(found.parts)}
     vectors: dict[str, Any] = {view: found.vectors for view, found in views.items()}
     component: dict[str, Any] = {view: found.component for view, found in views.items()}
+    names: dict[str, Any] = {
+        view: item_names(samples, found.sample, found.place) for view, found in views.items()
+    }
     pairs = [(a, b) for a in views for b in views if a != b]
     if "speech" in views:
         speech = views["speech"]
-        split = by_language(
-            "speech", speech.languages, speech.vectors, speech.component, at_least=MIN_CLIPS
-        )
-        for name, (some_vectors, some_components) in split.items():
+        columns = (speech.vectors, speech.component, names["speech"])
+        split = by_language("speech", speech.languages, *columns, at_least=MIN_CLIPS)
+        for name, (some_vectors, some_components, some_names) in split.items():
             vectors[name], component[name] = some_vectors, some_components
+            names[name] = some_names.tolist()
             pairs += [(name, target) for target in ("image", "text") if target in views]
     settings = session.recipe.evaluation
     table = all_directions(
         vectors, component, ks=settings.ks, bootstrap=settings.bootstrap, seed=settings.seed,
         only=pairs,
     )  # fmt: skip
-    return Measured(list(samples), views, table)
+    kept = queries_to_json(table, names, component, thing_names(samples))
+    return Measured(list(samples), views, table, kept)
 
 
 def seen_samples(session: Session) -> list[Sample]:
     """As many training samples as are held out, of the same source, drawn by the split's seed."""
     split = session.recipe.data.split
     corpus = session.corpus
+    if isinstance(corpus.train, StreamedSamples):
+        if split is None or not corpus.held_out:
+            return corpus.train.some(200)
+        return corpus.train.some(
+            len(corpus.held_out),
+            split.seed,
+            lambda sample: (
+                sample.meta.source == split.source
+                and all(sample.alternatives(view) for view in split.views)
+            ),
+        )
     if split is None or not corpus.held_out:
         candidates = corpus.train
         number = min(200, len(candidates))
@@ -161,7 +191,11 @@ class Evaluation:
 
 
 def evaluate_session(session: Session) -> Evaluation:
-    """Measure a trained model; the figures are also written to ``figures.json`` of its run."""
+    """Measure a trained model.
+
+    The figures are also written to ``figures.json`` of its run, and how each held-out query was
+    answered to ``held_out_queries.json``.
+    """
     corpus = session.corpus
     counts = {side: len(getattr(corpus, side)) for side in ("train", "held_out", "removed")}
     figures: dict[str, Any] = {"format_version": FORMAT_VERSION, "counts": counts}
@@ -169,6 +203,7 @@ def evaluate_session(session: Session) -> Evaluation:
     if corpus.held_out:
         done.held_out = measure(session, corpus.held_out)
         figures["held_out"] = done.held_out.table.to_json()
+        session.run.write_text(QUERIES_FILE, json.dumps(done.held_out.queries))
         if "speech" in done.held_out.views:
             figures["speech_against_length"] = speech_against_length(session, done.held_out)
     if len(session.model.views) == 1:
@@ -189,7 +224,8 @@ def speech_against_length(session: Session, held_out: Measured) -> dict[str, Any
     Returns:
         ``speech[fr] → text``: model and baseline at each k, and their difference.
     """
-    training = embed_view(session, session.corpus.train, "speech")
+    samples = session.corpus.at_hand()
+    training = embed_view(session, samples, "speech")
     if len(training.parts) < 2:
         return {}
     speech = held_out.views["speech"]
@@ -197,7 +233,7 @@ def speech_against_length(session: Session, held_out: Measured) -> dict[str, Any
     options: dict[str, Any] = {"bootstrap": settings.bootstrap, "seed": settings.seed}
     lines = LengthBaseline.fit_by_language(
         training.seconds,
-        [_letters(session.corpus.train[number]) for number in training.sample],
+        [_letters(samples[number]) for number in training.sample],
         training.languages,
     )
     found: dict[str, Any] = {}

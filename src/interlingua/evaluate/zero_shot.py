@@ -1,7 +1,8 @@
 """Zero-shot classification: a class is what the text tower makes of its name in sentences.
 
 A class's vector is the mean of the unit vectors of all its names in all templates, as long
-as one again; a picture belongs to the class whose vector is nearest.
+as one again; a picture belongs to the class whose vector is nearest. Sounds and speech are
+told apart in the same way.
 
 Source: Radford et al. 2021 (CLIP, arXiv:2103.00020), sections 3.1.2 and 3.1.4.
 
@@ -11,6 +12,7 @@ Shape legend: N pictures, C classes, D width.
 from __future__ import annotations
 
 import io
+import wave
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,9 +26,9 @@ from interlingua.errors import DataError, MediaError
 from interlingua.evaluate.calibration import probabilities
 from interlingua.evaluate.classification import Classification, judge
 from interlingua.evaluate.intervals import FloatArray, Seed
-from interlingua.evaluate.labelled import Embed, Labelled, check_finite, embed_labelled
+from interlingua.evaluate.labelled import NOUNS, Embed, Labelled, check_finite, embed_labelled
 from interlingua.evaluate.prompts import prompts
-from interlingua.sample import Image, Sample, Text
+from interlingua.sample import Audio, Image, Part, Sample, Text
 
 TEXTS_AT_A_TIME = 8192  # 1,000 classes in 80 templates are 80,000 texts
 SHORTEST = 1e-6
@@ -41,7 +43,9 @@ class ZeroShot:
         pictures: their vectors and classes.
         vectors: [C, D] of the classes.
         scores: [N, C] cosines.
-        blank: accuracy with one grey picture in place of all: what the names do alone.
+        blank: accuracy with one grey picture, or silence, in place of all: what the names do
+            alone.
+        view: what was classified.
     """
 
     result: Classification
@@ -49,12 +53,13 @@ class ZeroShot:
     vectors: Vectors
     scores: FloatArray
     blank: float
+    view: str = "image"
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers."""
         return {
             **self.result.to_json(),
-            "blank_picture": self.blank,
+            f"blank_{NOUNS[self.view]}": self.blank,
             "left_out": dict(self.pictures.left_out),
             "damaged_by_class": dict(self.pictures.damaged),
         }
@@ -99,6 +104,7 @@ def zero_shot(
     bootstrap: int = 1000,
     seed: Seed = 0,
     on_error: Callable[[Sample, MediaError], None] | None = None,
+    view: str = "image",
 ) -> ZeroShot:
     """Classify pictures by the names of their classes, and judge it.
 
@@ -110,6 +116,7 @@ def zero_shot(
         scale: the model's inverse temperature, for calibration (``Space.scale``).
         bootstrap, seed: of the intervals.
         on_error: is told of each damaged picture.
+        view: one of ``labelled.NOUNS``: what is classified in the pictures' place.
 
     Raises:
         DataError: fewer than two classes, no usable picture, or vectors that aren't finite.
@@ -119,7 +126,7 @@ def zero_shot(
             f"There is {'one class' if classes else 'no class'}; nothing can be told apart.",
             next_step="Give two classes or more.",
         )
-    pictures = embed_labelled(embed, samples, classes, on_error)
+    pictures = embed_labelled(embed, samples, classes, on_error, view)
     vectors = class_vectors(embed, classes, templates)
     scores = np.asarray(pictures.vectors @ vectors.T, np.float64)
     result = judge(
@@ -131,8 +138,9 @@ def zero_shot(
         bootstrap=bootstrap,
         seed=seed,
     )
-    grey = int((embed([_grey_picture()], None) @ vectors.T).argmax())
-    return ZeroShot(result, pictures, vectors, scores, float((pictures.labels == grey).mean()))
+    answer = int((embed([_blank(view)], None) @ vectors.T).argmax())
+    blank = float((pictures.labels == answer).mean())
+    return ZeroShot(result, pictures, vectors, scores, blank, view)
 
 
 def _means(embed: Embed, block: Sequence[Sequence[str]]) -> list[Vectors]:
@@ -144,8 +152,21 @@ def _means(embed: Embed, block: Sequence[Sequence[str]]) -> list[Vectors]:
     return [rows.mean(0) for rows in np.split(flat, ends[:-1])]
 
 
+def _blank(view: str) -> Part:
+    """A picture that shows nothing, or a second of silence."""
+    if view == "image":
+        return _grey_picture()
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(2 * 16_000))
+    content = BytesContent(buffer.getvalue(), "<silence>.wav")
+    return Audio(content, "speech" if view == "speech" else "sound")
+
+
 def _grey_picture() -> Image:
-    """A picture that shows nothing."""
     from PIL import Image as pillow
 
     buffer = io.BytesIO()

@@ -1,11 +1,11 @@
 """Pages about classification: figures, a bar per class, the confusion picture, answers per picture.
 
-The pages need nothing beside themselves; their style is that of the contact sheet.
+Sounds and speech are shown as pictures are, with a button to hear them. The pages need nothing
+beside themselves; their style is that of the contact sheet.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -19,8 +19,9 @@ from interlingua.report.confusion import confusion_section
 from interlingua.report.contact_sheet import MEDIA_BUDGET, document
 from interlingua.report.html import Child, Html, element, join, json_block, words
 from interlingua.report.media import MediaStore
+from interlingua.report.page_file import write_page
 from interlingua.report.sample_card import CardMaker
-from interlingua.sample import Image, Sample
+from interlingua.sample import Audio, Image, Sample
 
 SHOWN_ANSWERS = 5
 
@@ -30,7 +31,7 @@ class Answer:
     """What a model says of one picture.
 
     Attributes:
-        sample: with the picture.
+        sample: with the picture, or the sound where there is none.
         answers: (class, probability), likeliest first.
         true: the right class where it is known.
     """
@@ -47,6 +48,7 @@ def classification_page(
     *,
     title: str,
     examples: Iterable[Answer] = (),
+    things: str = "pictures",
 ) -> Path:
     """Write the page of one evaluation; it appears whole or not at all.
 
@@ -56,25 +58,29 @@ def classification_page(
         facts: name -> value, shown above all: model, data, templates.
         title: the heading.
         examples: pictures to show, wrong ones for instance.
+        things: what was classified, as the page calls it.
 
     Raises:
         OSError: the page can't be written.
     """
-    cards = _cards(examples)
+    maker = _card_maker()
+    cards = [_card(maker, answer) for answer in examples]
     body = join(
         _head(title, facts),
         element(
             "main",
-            _figures(result),
+            _figures(result, things),
             element("h2", "Every class"),
             _bars(result.rows),
             element("h2", "What is taken for what"),
             confusion_section(result.matrix, result.names),
-            _reliability(result.calibration) if result.calibration else None,
-            element("h2", "Pictures that were taken for something else") if cards else None,
+            _reliability(result.calibration, things) if result.calibration else None,
+            element("h2", f"{things.capitalize()} that were taken for something else")
+            if cards
+            else None,
             element("ul", cards, class_="sheet", style="--columns:6") if cards else None,
         ),
-        _foot(),
+        _foot(maker),
     )
     return _write(path, title, body)
 
@@ -87,10 +93,12 @@ def answers_page(
     Raises:
         OSError: the page can't be written.
     """
+    maker = _card_maker()
+    cards = [_card(maker, answer) for answer in answers]
     body = join(
         _head(title, facts),
-        element("main", element("ul", _cards(answers), class_="sheet", style="--columns:5")),
-        _foot(),
+        element("main", element("ul", cards, class_="sheet", style="--columns:5")),
+        _foot(maker),
     )
     return _write(path, title, body)
 
@@ -111,7 +119,7 @@ def _head(title: str, facts: Mapping[str, str]) -> Html:
     )
 
 
-def _figures(result: Classification) -> Html:
+def _figures(result: Classification, things: str) -> Html:
     rows = [
         ("top-" + str(k), value, result.chance[k], result.control[k].value)
         for k, value in result.accuracy.items()
@@ -139,7 +147,7 @@ def _figures(result: Classification) -> Html:
     )
     heads = ("", "accuracy", "95 %", "chance", "names shuffled")
     note = (
-        f"{result.n:,} pictures, {len(result.names):,} classes. Always answering the commonest "
+        f"{result.n:,} {things}, {len(result.names):,} classes. Always answering the commonest "
         f"class is right for {numbers.percent(result.majority, 1)}."
     )
     return join(
@@ -161,7 +169,7 @@ def _bars(rows: Sequence[ClassRow]) -> Html:
 
 def _bar(row: ClassRow) -> Html:
     if row.recall is None:
-        figure: Child = element("small", "no pictures")
+        figure: Child = element("small", "no example")
         drawn = None
     else:
         low, high = row.recall.low * 100, row.recall.high * 100
@@ -183,7 +191,7 @@ def _bar(row: ClassRow) -> Html:
     )
 
 
-def _reliability(found: Calibration) -> Html:
+def _reliability(found: Calibration, things: str) -> Html:
     """Confidence against accuracy: on the diagonal a model is as sure as it is right."""
     side, edge = 240, 34
     parts: list[Child] = [
@@ -197,7 +205,7 @@ def _reliability(found: Calibration) -> Html:
                     "rect",
                     element(
                         "title",
-                        f"{one.n} pictures, sure {one.confidence:.0%}, right {one.accuracy:.0%}",
+                        f"{one.n} {things}, sure {one.confidence:.0%}, right {one.accuracy:.0%}",
                     ),
                     x=f"{edge + side * one.low + 1:.1f}",
                     y=f"{4 + side - height:.1f}",
@@ -231,14 +239,14 @@ def _reliability(found: Calibration) -> Html:
     return join(element("h2", "How sure, how right"), picture, element("p", note, class_="note"))
 
 
-def _cards(answers: Iterable[Answer]) -> list[Html]:
-    maker = CardMaker(MediaStore(MEDIA_BUDGET), ImageLimits(stream_pixels=1_000_000_000))
-    return [_card(maker, answer) for answer in answers]
+def _card_maker() -> CardMaker:
+    return CardMaker(MediaStore(MEDIA_BUDGET), ImageLimits(stream_pixels=1_000_000_000))
 
 
 def _card(maker: CardMaker, answer: Answer) -> Html:
     name = answer.true or answer.sample.meta.name or answer.sample.key
     pictures = [part for part in answer.sample.alternatives("image") if isinstance(part, Image)]
+    heard = [part for part in answer.sample.all_parts() if isinstance(part, Audio)]
     lines = [
         element(
             "li",
@@ -254,6 +262,7 @@ def _card(maker: CardMaker, answer: Answer) -> Html:
         [maker.picture(part, name) for part in pictures[:1]],
         element(
             "div",
+            [maker.sound(part, name) for part in heard[:1]] if not pictures else None,
             element("p", element("strong", words(answer.true, longest=60)))
             if answer.true
             else None,
@@ -265,21 +274,12 @@ def _card(maker: CardMaker, answer: Answer) -> Html:
     )
 
 
-def _foot() -> Html:
-    # the contact sheet's script looks for the page's sounds; there are none
+def _foot(maker: CardMaker) -> Html:
     return join(
         element("footer", "Made by Interlingua. This page asks for nothing from elsewhere."),
-        json_block("sounds", {}),
+        json_block("sounds", maker.store.sounds),
     )
 
 
 def _write(path: Path, title: str, body: Html) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_text(document(title, body), encoding="utf-8", newline="\n")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
+    return write_page(path, document(title, body))

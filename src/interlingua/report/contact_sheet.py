@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib import resources
@@ -19,6 +18,7 @@ from interlingua.data.gate import ImageLimits
 from interlingua.report import views
 from interlingua.report.html import Child, Html, element, join, json_block, words
 from interlingua.report.media import MediaStore
+from interlingua.report.page_file import write_page
 from interlingua.report.sample_card import CardMaker, top_group
 from interlingua.sample import Audio, Sample
 
@@ -51,17 +51,9 @@ def contact_sheet(
     """
     if not 1 <= columns <= 12:
         raise ValueError(f"columns must be 1 to 12, not {columns}")
-    path = Path(path)
     limits = limits or ImageLimits(stream_pixels=1_000_000_000)
     text = _render(list(samples), title, columns, limits)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_text(text, encoding="utf-8", newline="\n")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
+    return write_page(path, text)
 
 
 def _render(samples: Sequence[Sample], title: str, columns: int, limits: ImageLimits) -> str:

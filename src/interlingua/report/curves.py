@@ -78,12 +78,13 @@ def _thinned(line: Line) -> tuple[FloatArray, FloatArray]:
 
 
 def _figure(panel: Panel) -> Html | None:
-    lines = [(line.name, *_thinned(line)) for line in panel.lines]
-    lines = [line for line in lines if len(line[1])]
+    # a line's colour goes by its place, also where one before it has nothing to draw
+    lines = [(place, line.name, *_thinned(line)) for place, line in enumerate(panel.lines)]
+    lines = [line for line in lines if len(line[2])]
     if not lines:
         return None
-    first, last = (f(f(steps) for _, steps, _ in lines) for f in (min, max))
-    lowest, highest = (f(f(values) for _, _, values in lines) for f in (min, max))
+    first, last = (f(f(steps) for _, _, steps, _ in lines) for f in (min, max))
+    lowest, highest = (f(f(values) for _, _, _, values in lines) for f in (min, max))
     lowest = min(lowest, 0.0) if lowest < 0.35 * highest else lowest
     room = (highest - lowest) * 0.04 or abs(highest) * 0.1 or 1.0
     x = _scale(first, last if last > first else first + 1, _LEFT, _WIDTH - _RIGHT)
@@ -102,7 +103,7 @@ def _figure(panel: Panel) -> Html | None:
             _text(x(step) + (5 if step > first else 0), 13, escape(name), "axis stagename")
         )
     drawn = []
-    for place, (name, steps, values) in enumerate(lines):
+    for place, name, steps, values in lines:
         path = "L".join(f"{x(s):.1f} {y(v):.1f}" for s, v in zip(steps, values, strict=True))
         parts.append(element("path", d=f"M{path}", class_=f"line c{place % 8}"))
         if len(steps) == 1:

@@ -5,7 +5,6 @@ It takes the plain data of ``comparison.json``; every chart stands with what it 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -32,6 +31,7 @@ from interlingua.report.fusion_tables import (
     success_table,
 )
 from interlingua.report.html import Child, Html, element, join, json_block, words
+from interlingua.report.page_file import write_page
 
 
 def fusion_page(path: Path, data: Mapping[str, Any]) -> Path:
@@ -44,18 +44,10 @@ def fusion_page(path: Path, data: Mapping[str, Any]) -> Path:
     Raises:
         OSError: the page can't be written.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     figures = Figures(data)
     title = f"Fusion compared: {data['task']['name']}"
     body = join(_head(figures, title), element("main", _sections(figures)), _foot(figures))
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_text(document(title, body), encoding="utf-8", newline="\n")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
+    return write_page(path, document(title, body))
 
 
 def _head(figures: Figures, title: str) -> Html:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from importlib import resources
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from interlingua.report.html import Child, Html, element, join, json_block, word
 from interlingua.report.limits import limits_section
 from interlingua.report.map import map_section
 from interlingua.report.media import MediaStore
+from interlingua.report.page_file import write_page
 from interlingua.report.strips import strips_section
 from interlingua.report.vectors import placed_views
 
@@ -46,15 +46,7 @@ def write_report(run: Path, data: ReportData, *, name: str = "report.html") -> P
     Returns:
         The path of the page.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    path = run / name
-    unfinished = path.with_name(f".{name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_text(render_page(data), encoding="utf-8", newline="\n")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
+    return write_page(run / name, render_page(data))
 
 
 def render_page(data: ReportData, *, media_budget: int = 6_000_000) -> str:

@@ -15,6 +15,7 @@ from torch import nn
 
 from interlingua.data.image import open_image
 from interlingua.data.sound import read_sound
+from interlingua.data.source import count_reasons
 from interlingua.errors import MediaError
 from interlingua.evaluate.run import Evaluation, Measured
 from interlingua.report.curves import panels_from_metrics
@@ -31,14 +32,16 @@ from interlingua.report.data import (
     View,
 )
 from interlingua.report.page import write_report
+from interlingua.report.run_card import write_run_card
 from interlingua.report.strips import draw_strips
 from interlingua.sample import Audio, Image, Part, Sample, Text
 from interlingua.train.memory import peak_memory
 from interlingua.train.run_folder import read_lines
-from interlingua.train.session import SKIPPED_FILE, Session
+from interlingua.train.session import Session
 
 THUMBNAIL_SIDE = 256
 SOUND_RATE = 16_000
+MOST_LICENCES = 4  # of one source, in its row
 SPOKEN_FIRST = ("en", "fr", "es")  # the languages whose clip stands for a thing
 ASKED = (
     ("text", "image"), ("image", "text"), ("sound", "image"), ("speech", "image"),
@@ -47,15 +50,21 @@ ASKED = (
 
 
 def write_run_report(session: Session, evaluation: Evaluation) -> Path:
-    """Write ``report.html`` into the run folder; returns its path."""
-    return write_report(session.run.path, report_data(session, evaluation))
+    """Write ``report.html`` and the model card into the run folder; returns the page's path."""
+    data = report_data(session, evaluation)
+    write_run_card(session, data, evaluation.figures)
+    return write_report(session.run.path, data)
 
 
-def report_data(session: Session, evaluation: Evaluation) -> ReportData:
-    """Everything that the page of a run shows."""
+def report_data(session: Session, evaluation: Evaluation | None) -> ReportData:
+    """Everything that the page of a run shows; without an evaluation, what went into it."""
     corpus = session.corpus
-    held_out = list(_things(evaluation.held_out, held_out=True)) if evaluation.held_out else []
-    seen = list(_things(evaluation.seen, held_out=False))
+    known = corpus.at_hand()  # of a stream some: their views are no count
+    held_out: list[Thing] = []
+    seen: list[Thing] = []
+    if evaluation is not None:
+        held_out = list(_things(evaluation.held_out, held_out=True)) if evaluation.held_out else []
+        seen = list(_things(evaluation.seen, held_out=False))
     things = held_out + seen
     rows = read_lines(session.run.metrics_path)
     training = [row for row in rows if row["kind"] == "train"]
@@ -65,23 +74,23 @@ def report_data(session: Session, evaluation: Evaluation) -> ReportData:
         sources=[
             DataUse(
                 source=name,
-                training=sum(sample.meta.source == name for sample in corpus.train),
+                training=corpus.num_training(name),
                 held_out=sum(sample.meta.source == name for sample in corpus.held_out),
                 views=Counter(
                     part.view
-                    for sample in corpus.train
+                    for sample in (known if known is corpus.train else ())
                     if sample.meta.source == name
                     for part in sample.all_parts()
                 ),
-                licence=next((s.meta.licence for s in corpus.train if s.meta.source == name), ""),
-                note=f"{len(problems)} left out" if problems else "",
+                licence=_licences(known, name),
+                note=f"{sum(count_reasons(problems).values()):,} left out" if problems else "",
             )
             for name, problems in corpus.problems.items()
         ],
         towers=list(_towers(session)),
         stages=_stages(session, training),
         panels=panels_from_metrics(rows),
-        directions=_directions(evaluation),
+        directions=[] if evaluation is None else _directions(evaluation),
         things=things,
         strips=list(_strips(held_out, seen)),
         strips_note="Drawn at random by the run's seed, never picked by how well they do.",
@@ -105,6 +114,14 @@ def _limitations(session: Session) -> list[str]:
     if split and split.unseen_languages:
         said.append(f"Speech in {', '.join(split.unseen_languages)} was kept from training.")
     return said
+
+
+def _licences(samples: Sequence[Sample], source: str) -> str:
+    """The licences of a source's samples, the commonest first."""
+    found = Counter(one.meta.licence for one in samples if one.meta.source == source)
+    names = [name for name, _ in found.most_common() if name]
+    more = f" and {len(names) - MOST_LICENCES} more" if len(names) > MOST_LICENCES else ""
+    return ", ".join(names[:MOST_LICENCES]) + more
 
 
 def _things(measured: Measured, *, held_out: bool) -> Iterator[Thing]:
@@ -254,17 +271,17 @@ def _strips(held_out: Sequence[Thing], seen: Sequence[Thing]) -> Iterator[Strip]
 
 
 def _skipped(session: Session) -> list[Skipped]:
-    rows = read_lines(session.run.path / SKIPPED_FILE)
+    rows = session.run.left_out()
     # Whatever reads a damaged file writes it down, so one file may stand there many times.
     rows = list({(row.get("reason"), row.get("key")): row for row in rows}.values())
     reasons = Counter(str(row.get("reason", "")) for row in rows)
     example = {str(row.get("reason", "")): str(row.get("where") or row.get("key")) for row in rows}
     found = [Skipped(reason, number, example[reason]) for reason, number in reasons.most_common()]
     for source, problems in session.corpus.problems.items():
-        counted = Counter(problem.reason for problem in problems)
+        counted = count_reasons(problems)
         first = {problem.reason: problem.where for problem in reversed(problems)}
         found += [
             Skipped(f"{source}: {reason}", number, first[reason])
-            for reason, number in counted.most_common()
+            for reason, number in counted.items()
         ]
     return found
