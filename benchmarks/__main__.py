@@ -88,7 +88,7 @@ def _run(module: ModuleType, name: str, given: list[str]) -> int:
     options = parser_of(module, name).parse_args(given[1:])
     import torch
 
-    from benchmarks import machine, results
+    from benchmarks import harness, machine, peers, results
     from interlingua.data.loader import available_cores
     from interlingua.device import pick_device
 
@@ -97,6 +97,10 @@ def _run(module: ModuleType, name: str, given: list[str]) -> int:
     options.rounds = options.rounds or (2 if options.quick else 5)
     if options.memory_of:
         return _memory_child(module, options)
+    chosen = []
+    if not hasattr(module, "measure"):
+        chosen = harness.select(module.cases(options), options.case)
+        peers.restart_with_peers(sorted({one for case in chosen for one in case.needs}), given)
     description = machine.describe(options.device)
     print(
         f"{name}: {description['processor']}, {description['threads']} threads, "
@@ -113,7 +117,7 @@ def _run(module: ModuleType, name: str, given: list[str]) -> int:
         print("\n".join(findings.lines))
         figures, passed, charts = findings.figures, findings.passed, findings.charts
     else:
-        cases, limits, charts = _run_cases(module, options, given)
+        cases, limits, charts = _run_cases(chosen, options, given)
         passed = all(case.passed for case in cases)
     path = results.default_path(name) if options.save else options.json
     if path:
@@ -128,7 +132,7 @@ def _run(module: ModuleType, name: str, given: list[str]) -> int:
 
 
 def _run_cases(
-    module: ModuleType, options: argparse.Namespace, given: list[str]
+    chosen: list[Any], options: argparse.Namespace, given: list[str]
 ) -> tuple[list[Any], dict[str, Any] | None, dict[str, str]]:
     from benchmarks import chart, harness, machine, memory, results
 
@@ -138,7 +142,7 @@ def _run_cases(
         print("\n".join(machine.limit_lines(limits)), flush=True)
     settings = harness.Settings(options.rounds, device=options.device)
     done = []
-    for case in harness.select(module.cases(options), options.case):
+    for case in chosen:
         result = harness.run_case(case, settings, limits and limits["flops"])
         if result.passed and not options.no_memory and not case.axis:
             for side in result.sides:

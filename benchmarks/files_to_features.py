@@ -1,6 +1,12 @@
-"""Files to EfficientNet features: decoding alone, the tower alone, first pass, and from the cache.
+"""Picture files to features, EfficientNet-Lite0: ours, timm and the weights' reference package.
 
-The first pass decodes, scales, runs the folded tower and writes the cache; the second reads it.
+The files are those of ``clipart_set.py``, JPEG and PNG; resized, cut to 224 pixels and normalised
+as the weights want it, averaged over the last map: 1,280 numbers each. Ours: the first pass of the
+feature cache, which training makes: files are read for their digests, decoded in threads, go
+through the folded tower, and the features are written to the disk. timm and
+``efficientnet_lite_pytorch``: timm's own evaluation preprocessing in a ``DataLoader`` with 0 and 2
+workers, batches of 64, fp32 (their default), and timm at its best, bf16 and channels-last; they
+write nothing. All have the same weights. Then the tower alone, and reading what the cache has.
 """
 
 from __future__ import annotations
@@ -11,91 +17,282 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor, nn
 
-from benchmarks.harness import Case, Precision, Prepared, Side
-from interlingua import data
+from benchmarks.clip_training import DTYPES, autocast
+from benchmarks.clipart_set import clipart_set, images
+from benchmarks.compare import as_rows, cosines
+from benchmarks.embed_images import BATCH_SIZE, Files
+from benchmarks.harness import Case, Check, Precision, Prepared, Side
 from interlingua.data.loader import decode
-from interlingua.device import pick_device, pick_precision
-from interlingua.sample import Part
+from interlingua.device import has_fast_bf16, pick_device
 from interlingua.towers.pretrained import fingerprint, load_tower
-from interlingua.towers.tower import Tower
+from interlingua.towers.tower import ImagePreprocess, Tower
 from interlingua.train.feature_cache import FeatureCache
+
+# products and sums of one picture of 224 pixels: the table of EfficientNet-lite's authors
+# (tensorflow/tpu, models/official/efficientnet/lite)
+FLOPS = 2 * 407e6
+Paths = Sequence[Path]
+Encode = Callable[[Tensor], Tensor]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Of this benchmark."""
-    parser.add_argument("--source", default="clipart")
-    parser.add_argument("--number", type=int, default=2000)
-    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
+    parser.add_argument("--pictures-per-round", type=int, default=160, help="400: all in 5 rounds")
+    parser.add_argument("--formats", nargs="+", default=["jpeg", "png"], choices=["jpeg", "png"])
 
 
 def cases(options: argparse.Namespace) -> Iterator[Case]:
-    """Four pieces of the way, each on the same pictures."""
-    number = 16 if options.quick else options.number
-    found = [
-        part for sample in data.open_source(options.source) for part in sample.alternatives("image")
-    ]
-    parts = found[:: max(1, len(found) // number)][:number]
-    dtype = pick_precision(options.precision, pick_device("cpu"))
-    name: Precision = "bf16" if dtype == torch.bfloat16 else "fp32"
-    steps: dict[str, Callable[[Sequence[Part], Tower, torch.dtype], Prepared]] = {
-        "decode and scale": decoding,
-        "tower alone, 64 at once": tower_alone,
-        "files to features": first_pass,
-        "from the cache": second_pass,
-    }
-    for step, prepare in steps.items():
-        amount = min(64, len(parts)) if prepare is tower_alone else len(parts)
-        side = Side("interlingua", lambda prepare=prepare: prepare(parts, _tower(), dtype), name)
-        yield Case(step, [side], amount, "pictures", note=f"of {options.source}, {name}")
-
-
-def _tower() -> Tower:
-    return load_tower("efficientnet", "efficientnet-lite0", fit="pad", trim=True)
-
-
-def decoding(parts: Sequence[Part], tower: Tower, _: torch.dtype) -> Prepared:
-    """Files to pixels."""
-    return Prepared(
-        lambda number: sum(map(len, decode(parts, tower.preprocess, on_error=lambda *_: None)))
+    """One of each file format, the tower alone, and the cache."""
+    per_round = 16 if options.quick else options.pictures_per_round
+    pictures = clipart_set(min(2000, per_round * options.rounds))
+    ours: Precision = "bf16" if has_fast_bf16(pick_device(options.device)) else "fp32"
+    for file_format in options.formats:
+        paths = pictures.paths(file_format)
+        rounds = [paths[at : at + per_round] for at in range(0, len(paths), per_round)]
+        yield files_case(file_format, rounds, ours, options.device)
+    paths = pictures.paths("jpeg")
+    yield tower_case(paths[: 8 if options.quick else BATCH_SIZE], ours, options.device)
+    yield Case(
+        "from the cache",
+        [Side("interlingua", lambda: second_pass(paths[:per_round], ours, options.device), ours)],
+        amount=per_round,
+        unit="pictures",
+        note="the files are known by their sizes and times, the features are read and verified",
     )
 
 
-def tower_alone(parts: Sequence[Part], tower: Tower, dtype: torch.dtype) -> Prepared:
-    """Pixels to features."""
-    ready = tower.for_inference(dtype)
-    pixels = next(decode(parts[:64], tower.preprocess, on_error=lambda *_: None)).values
+def files_case(file_format: str, rounds: Sequence[Paths], ours: Precision, device: str) -> Case:
+    """Files to features."""
 
-    def run(_: int) -> object:
-        with torch.inference_mode():
-            return ready(pixels)
+    def timm_with(workers: int, precision: Precision) -> Prepared:
+        return from_loader(timm_model(precision, device), rounds, workers, precision, device)
 
-    return Prepared(run)
+    reference = f"efficientnet_lite_pytorch {_version('efficientnet_lite_pytorch')}"
+    timm = f"timm {_version('timm')}"
+    return Case(
+        f"{file_format} files to features",
+        [
+            Side("interlingua", lambda: first_pass(rounds, ours, device), ours),
+            Side(
+                f"{reference} fp32, 2 workers",
+                lambda: from_loader(reference_model(device), rounds, 2, "fp32", device),
+                goal=1.5,
+            ),
+            Side(f"{timm} fp32, 0 workers", lambda: timm_with(0, "fp32"), goal=1.5),
+            Side(f"{timm} fp32, 2 workers", lambda: timm_with(2, "fp32"), goal=1.5),
+            Side(
+                f"{timm} bf16, 2 workers",
+                lambda: timm_with(2, "bf16"),
+                "bf16",
+                goal=1.0,
+                compare=compare_roughly,
+            ),
+        ],
+        amount=len(rounds[0]),
+        unit="pictures",
+        compare=compare,
+        exact=lambda: same_in_fp32(rounds[0][:8], device),
+        note=f"{sum(map(len, rounds))} files of 400 to 800 pixels in {len(rounds)} slices, "
+        f"ours in {ours}, written to a new cache",
+    )
 
 
-def first_pass(parts: Sequence[Part], tower: Tower, dtype: torch.dtype) -> Prepared:
+def tower_case(paths: Paths, ours: Precision, device: str) -> Case:
+    """Pixels in memory to features."""
+    tower = our_tower()
+    pixels = pixels_of(tower, paths)
+    floats = tower.normalize(pixels)  # type: ignore[operator]
+    timm = f"timm {_version('timm')}"
+    return Case(
+        f"tower alone, {len(paths)} at once",
+        [
+            Side("interlingua", lambda: our_tower_alone(pixels, ours, device), ours),
+            Side(
+                f"efficientnet_lite_pytorch {_version('efficientnet_lite_pytorch')} fp32",
+                lambda: alone(reference_model(device), floats, "fp32", device),
+            ),
+            Side(f"{timm} fp32", lambda: alone(timm_model("fp32", device), floats, "fp32", device)),
+            Side(
+                f"{timm} bf16",
+                lambda: alone(timm_model("bf16", device), floats, "bf16", device),
+                "bf16",
+                compare=compare_roughly,
+            ),
+        ],
+        amount=len(paths),
+        unit="pictures",
+        compare=compare,
+        flops=len(paths) * FLOPS,
+        note="uint8 pixels for ours, normalised floats for the peers",
+    )
+
+
+def compare(ours: Any, peer: Any) -> list[Check]:
+    """Features of the same pictures."""
+    return cosines(ours, peer, "features", 0.999)
+
+
+def compare_roughly(ours: Any, peer: Any) -> list[Check]:
+    """With a peer whose own bf16 is at a cosine of 0.996 to fp32 on drawings."""
+    return cosines(ours, peer, "features", 0.99)
+
+
+def same_in_fp32(paths: Paths, device: str) -> list[Check]:
+    """Every number of every feature, of the same pixels in fp32, against both peers."""
+    tower = our_tower()
+    pixels = pixels_of(tower, paths)
+    floats = tower.normalize(pixels)  # type: ignore[operator]
+    ours = as_rows(our_tower_alone(pixels, "fp32", device).outputs())
+    found = []
+    for name, encode in (("timm", timm_model("fp32", device)),
+                         ("the reference package", reference_model(device))):  # fmt: skip
+        theirs = as_rows(alone(encode, floats, "fp32", device).outputs())
+        largest = float(np.abs(ours - theirs).max())
+        found.append(Check(f"fp32 features beside {name}: largest difference", largest, 1e-5))
+    return found
+
+
+def our_tower() -> Tower:
+    """EfficientNet-Lite0 as its weights were trained: the centre of the picture."""
+    return load_tower("efficientnet", "efficientnet-lite0", fit="crop")
+
+
+def pixels_of(tower: Tower, paths: Paths) -> Tensor:
+    """[M, 3, 224, 224] uint8, as our data side makes them."""
+    return next(decode(images(paths), tower.preprocess, batch_size=len(paths))).values
+
+
+def first_pass(rounds: Sequence[Paths], precision: Precision, device: str) -> Prepared:
     """Files to features, into a new cache each time."""
-    folder = Path(tempfile.mkdtemp(prefix="benchmark-"))
+    folder = tempfile.TemporaryDirectory(prefix="benchmark-")
     numbers = itertools.count()
+    features = cached_features(precision, device)
 
-    def run(_: int) -> object:
-        place = folder / str(next(numbers))
-        shutil.rmtree(folder, ignore_errors=True)
-        place.mkdir(parents=True)
-        return _features(place, parts, tower, dtype)
+    def run(number: int) -> Any:
+        place = Path(folder.name) / str(next(numbers))
+        found = features(place, rounds[number % len(rounds)])
+        shutil.rmtree(place)
+        return found
 
     return Prepared(run)
 
 
-def second_pass(parts: Sequence[Part], tower: Tower, dtype: torch.dtype) -> Prepared:
+def second_pass(paths: Paths, precision: Precision, device: str) -> Prepared:
     """Features from a filled cache."""
-    folder = Path(tempfile.mkdtemp(prefix="benchmark-"))
-    _features(folder, parts, tower, dtype)
-    return Prepared(lambda number: _features(folder, parts, tower, dtype))
+    folder = tempfile.TemporaryDirectory(prefix="benchmark-")
+    features = cached_features(precision, device)
+    features(Path(folder.name), paths)
+    return Prepared(lambda _: features(Path(folder.name), paths))
 
 
-def _features(folder: Path, parts: Sequence[Part], tower: Tower, dtype: torch.dtype) -> object:
-    cache = FeatureCache(folder)
-    return cache.features(tower, fingerprint(tower), parts, tower.preprocess, precision=dtype)
+def cached_features(precision: Precision, device: str) -> Callable[[Path, Paths], Any]:
+    """``FeatureCache.features`` by our tower, for a folder and files."""
+    tower = our_tower()
+    key = fingerprint(tower)
+
+    def features(folder: Path, paths: Paths) -> Any:
+        table = FeatureCache(folder).features(
+            tower, key, images(paths), tower.preprocess, precision=DTYPES[precision], device=device
+        )
+        return table.values[table.rows]
+
+    return features
+
+
+def our_tower_alone(pixels: Tensor, precision: Precision, device: str) -> Prepared:
+    """The folded tower on pixels."""
+    ready = our_tower().for_inference(DTYPES[precision]).to(device)  # type: ignore[operator]
+    there = pixels.to(device)
+
+    def run(_: int) -> Any:
+        with torch.inference_mode():
+            return ready(there).pooled
+
+    return Prepared(run)
+
+
+def reference_model(device: str) -> Encode:
+    """``extract_features`` of ``efficientnet_lite_pytorch`` and the average over the map."""
+    model = _reference().to(device)
+
+    def encode(pixels: Tensor) -> Tensor:
+        pooled: Tensor = model.extract_features(pixels).mean((2, 3))  # type: ignore[operator]
+        return pooled
+
+    return encode
+
+
+def timm_model(precision: Precision, device: str) -> Encode:
+    """timm's ``tf_efficientnet_lite0`` without its classifier, with the same weights.
+
+    Its tensors have other names and the same order; the harness compares what comes out.
+    """
+    import timm
+
+    model = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
+    theirs = model.state_dict()
+    values = [v for name, v in _reference().state_dict().items() if not name.startswith("_fc.")]
+    model.load_state_dict(dict(zip(theirs, values, strict=True)))
+    model = model.to(device).eval()
+    if precision == "fp32":
+        return lambda pixels: model(pixels)  # type: ignore[no-any-return]
+    model = model.to(memory_format=torch.channels_last)
+    return lambda pixels: model(  # type: ignore[no-any-return]
+        pixels.contiguous(memory_format=torch.channels_last)
+    )
+
+
+def _reference() -> nn.Module:
+    from efficientnet_lite_pytorch import EfficientNet
+    from safetensors.torch import load_file
+
+    from interlingua import weights
+
+    model: nn.Module = EfficientNet.from_name("efficientnet-lite0")
+    model.load_state_dict(load_file(Path(weights.get("efficientnet-lite0")) / "model.safetensors"))
+    return model.eval()
+
+
+def from_loader(
+    encode: Encode, rounds: Sequence[Paths], workers: int, precision: Precision, device: str
+) -> Prepared:
+    """timm's preprocessing in a ``DataLoader``, then the model."""
+    from timm.data import create_transform
+
+    wanted = our_tower().preprocess
+    assert isinstance(wanted, ImagePreprocess)
+    preprocess = create_transform(
+        wanted.size, interpolation="bicubic", crop_pct=wanted.crop_fraction, mean=wanted.mean,
+        std=wanted.std,
+    )  # fmt: skip
+
+    def run(number: int) -> Any:
+        files = Files(rounds[number % len(rounds)], preprocess)
+        loader = torch.utils.data.DataLoader(files, BATCH_SIZE, num_workers=workers)
+        with torch.inference_mode(), autocast(device, DTYPES[precision]):
+            return torch.cat([encode(pixels.to(device)).float().cpu() for pixels in loader])
+
+    return Prepared(run)
+
+
+def alone(encode: Encode, floats: Tensor, precision: Precision, device: str) -> Prepared:
+    """A peer's model on pixels in memory."""
+    there = floats.to(device)
+
+    def run(_: int) -> Any:
+        with torch.inference_mode(), autocast(device, DTYPES[precision]):
+            return encode(there)
+
+    return Prepared(run)
+
+
+def _version(package: str) -> str:
+    import importlib.metadata
+
+    return importlib.metadata.version(package)

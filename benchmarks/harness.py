@@ -49,10 +49,12 @@ class Prepared:
     Attributes:
         run: does the work of a round, given its number; gives the outputs.
         check: gives the outputs that are compared, untimed; None = those of ``run(0)``.
+        figures: more that was measured in the rounds, by name, asked for after them.
     """
 
     run: Callable[[int], Any]
     check: Callable[[], Any] | None = None
+    figures: Callable[[], dict[str, float]] | None = None
 
     def outputs(self) -> Any:
         """What is compared."""
@@ -68,12 +70,15 @@ class Side:
         prepare: builds everything that is not timed.
         precision: of its matrix products; which ceiling its share is of.
         goal: how many times as fast as this one ours is meant to be; None = no such aim.
+        compare: ours with this one's outputs, where it can't be held to the case's limits: a peer
+            whose bf16 is itself farther from fp32 than ours may be. None = as the case says.
     """
 
     name: str
     prepare: Callable[[], Prepared]
     precision: Precision = "fp32"
     goal: float | None = None
+    compare: Compare | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,7 @@ class Case:
     at: float = 0.0
     note: str = ""
     memory_rounds: int = 1
+    needs: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -151,6 +157,7 @@ class SideResult:
     rate: float = 0.0  # amount of work in a second, at the median
     ceiling_share: float | None = None
     memory: dict[str, float] | None = None  # MB: see memory.py
+    figures: dict[str, float] = field(default_factory=dict)  # see Prepared
 
     @property
     def median(self) -> float:
@@ -222,7 +229,7 @@ def run_case(
     prepared = [side.prepare() for side in case.sides]
     ours, *others = [one.outputs() for one in prepared]
     for side, theirs in zip(case.sides[1:], others, strict=True):
-        result.checks[side.name] = case.compare(ours, theirs)
+        result.checks[side.name] = (side.compare or case.compare)(ours, theirs)
     result.sides = [SideResult(side.name, side.precision) for side in case.sides]
     if not result.passed:
         return result
@@ -235,6 +242,8 @@ def run_case(
             seconds = _timed(prepared[place], max(number, 0), settings.device)
             if number >= 0:
                 result.sides[place].seconds.append(seconds)
+    for side, ready in zip(result.sides, prepared, strict=True):
+        side.figures = {} if ready.figures is None else ready.figures()
     _derive(case, result, ceilings or {})
     return result
 

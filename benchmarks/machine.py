@@ -31,6 +31,7 @@ SHAPES = (
 )  # fmt: skip
 PACKAGES = (
     "interlingua", "torch", "torchvision", "open_clip_torch", "transformers", "timm", "tokenizers",
+    "sentence-transformers", "efficientnet-lite-pytorch", "faiss-cpu", "usearch", "webdataset",
     "numpy", "pillow", "lancedb",
 )  # fmt: skip
 FLAGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "KMP_AFFINITY",

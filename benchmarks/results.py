@@ -36,6 +36,10 @@ def case_lines(result: CaseResult) -> list[str]:
         for side in result.sides
         if side.seconds
     ]
+    for side in result.sides:
+        if side.figures:
+            told = ", ".join(f"{name} {short(value)}" for name, value in side.figures.items())
+            lines.append(f"  {side.name:{width}}  {told}")
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -68,6 +69,20 @@ def test_different_outputs_are_not_timed(clock: Clock) -> None:
     assert result.plain()["sides"][0]["median"] is None
 
 
+def test_a_peer_may_have_a_comparison_of_its_own(clock: Clock) -> None:
+    ours = clock.side("ours", lambda _: 1.0, output=1.0)
+    rough = dataclasses.replace(
+        clock.side("rough", lambda _: 1.0, output=1.5),
+        compare=lambda own, peer: [apart(own, peer, "output", 1.0)],
+    )
+    strict = clock.side("strict", lambda _: 1.0, output=1.05)
+    case = Case("work", [ours, rough, strict], 1, "things", same)
+    result = run_case(case, Settings(rounds=1))
+    assert result.passed
+    limits = {name: checks[0].limit for name, checks in result.checks.items()}
+    assert limits == {"rough": 1.0, "strict": 0.1}
+
+
 def test_the_exact_checks_count_too(clock: Clock) -> None:
     case = Case(
         "work",
@@ -86,6 +101,14 @@ def test_a_side_without_a_check_is_compared_by_its_first_round(clock: Clock) -> 
         Side("peer", lambda: Prepared(lambda number: 10.0 * number)),
     ]
     assert run_case(Case("work", sides, 1, "things", same), Settings(rounds=1)).passed
+
+
+def test_more_figures_are_asked_for_after_the_rounds() -> None:
+    rounds: list[int] = []
+    ready = Prepared(rounds.append, figures=lambda: {"rounds": float(len(rounds))})
+    result = run_case(Case("work", [Side("ours", lambda: ready)], 1, "things"), Settings(rounds=3))
+    assert result.sides[0].figures == {"rounds": 4.0}  # one of them gave the outputs
+    assert result.plain()["sides"][0]["figures"] == {"rounds": 4.0}
 
 
 def test_select_names_what_there_is() -> None:
