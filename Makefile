@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format peers clean
+.PHONY: help demo test test-all lint format docs peers clean
 .DELETE_ON_ERROR:
 
 help: ## show the targets
@@ -33,11 +33,15 @@ format: $(VENV)/.installed-test ## let ruff rewrite the files
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+docs: $(VENV)/.installed-docs ## the guide as a site in site/, its links checked
+	@$(BIN)/zensical build --strict
+	@echo "Open site/index.html, or for its search box: $(BIN)/zensical serve"
+
 peers: $(VENV)/.installed-demo ## .venv-peers: what the benchmarks compare with (several GB)
 	@$(BIN)/python -m benchmarks --setup
 
 clean: ## remove .venv and tool caches; runs and the data cache stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) site .cache .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -50,6 +54,10 @@ $(VENV)/.created:
 $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(VENV)/.created
 	@echo "Installing Interlingua into $(VENV) (about a minute) ..."
 	@$(PIP_INSTALL) -e ".[demo]"
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed-demo
+	@$(PIP_INSTALL) -e ".[docs]"
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed-demo
