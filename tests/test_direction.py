@@ -22,7 +22,7 @@ FORBIDDEN = {
     "report": {"towers", "models", "objectives", "train", "index", "space"},
 }
 # where a trained session meets a folder that otherwise takes plain values
-SEAMS = {"evaluate/run.py", "report/run.py"}
+SEAMS = {"evaluate/run.py", "report/run.py", "report/run_card.py", "report/run_record.py"}
 FOR_ALL = {"cli", "recipes"}  # only the command line and the tests import these
 RECIPE_READERS = {"cli", "recipes"}
 
