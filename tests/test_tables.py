@@ -130,6 +130,7 @@ def test_readme_tree_equals_the_real_tree() -> None:
 def test_tests_mirror_the_package() -> None:
     ours = {path.parent.relative_to(PACKAGE) for path in PACKAGE.glob("**/*.py")}
     ours |= {Path("benchmarks")}  # beside the package
+    ours |= {Path("bad_input"), Path("faults")}  # one subject through all of the package
     theirs = {
         path.parent.relative_to(REPOSITORY / "tests") for path in REPOSITORY.glob("tests/**/*.py")
     }

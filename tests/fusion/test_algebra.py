@@ -327,9 +327,10 @@ def test_a_bottleneck_of_one_modality_is_its_own_stream(
     assert torch.equal(pooled_of(fusion, tokens), fusion.pools["a"](states, mask))
 
 
-def test_the_exchange_is_that_of_the_paper(tokens_of: TokensOf, widths: WidthsOf) -> None:
-    """Equations 8 and 9, sample by sample, on the real tokens of who is there."""
-    fusion = make(Bottleneck, widths(3), num_layers=3, num_bottlenecks=2)
+@pytest.mark.parametrize("exchange", ["mean", "in_turn"])
+def test_the_exchange_is_as_said(tokens_of: TokensOf, widths: WidthsOf, exchange: str) -> None:
+    """Sample by sample, on the real tokens of who is there."""
+    fusion = make(Bottleneck, widths(3), num_layers=3, num_bottlenecks=2, exchange=exchange)
     tokens = tokens_of(3, lacking={"b": [1], "a": [2], "c": [2]})
     found = pooled_of(fusion, tokens)
     for row in range(6):
@@ -343,12 +344,15 @@ def test_the_exchange_is_that_of_the_paper(tokens_of: TokensOf, widths: WidthsOf
         shared = fusion.bottleneck[None]
         for layer in (1, 2):
             told = []
-            for name in states:
+            for name in reversed(states):
                 length = states[name].shape[1]
                 out = fusion.streams[name].blocks[layer](torch.cat([states[name], shared], 1))
                 states[name] = out[:, :length]
                 told.append(out[:, length:])
-            shared = torch.stack(told).mean(0)
+                if exchange == "in_turn":
+                    shared = told[-1]
+            if exchange == "mean":
+                shared = torch.stack(told).mean(0)
         vectors = [fusion.pools[n].norm(one.mean(1)) for n, one in states.items()]
         assert torch.allclose(found[row], torch.cat(vectors).mean(0), atol=1e-5)
 

@@ -3,10 +3,10 @@
 Notable features:
 - own blocks first; in the last ``fusion_layers`` each modality's block sees its own tokens and
   the bottleneck's;
-- ``in_turn`` (equations 8 and 9 of the paper) each modality reads what the one before wrote in the
-  same layer, the first modality last; with ``mean`` all read the same and the bottleneck goes on
-  as the mean of what they made of it. What is said then reaches what is seen a layer later and
-  halved: on BabyAI that is the difference between binding a word to an object and not;
+- with ``mean``, the paper's equations 8 and 9, all read the same, and the bottleneck goes on as the
+  mean of what they made of it. ``in_turn``, a change to it, each modality reads what the one before
+  wrote in the same layer, the first modality last: what is said then reaches what is seen a layer
+  earlier and whole, and a word is bound to an object sooner (docs/log.md, 2026-11-23);
 - what the last block writes into the bottleneck nobody reads, so with ``mean`` an exchange takes
   two layers;
 - attention costs M (N + K)² instead of (M N)² for M modalities;
