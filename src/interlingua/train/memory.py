@@ -126,7 +126,8 @@ class PeakMemory:
         """Bytes; where the system can't count anew, the most since the process began."""
         if self.device.type == "cuda" or not self._resets:
             return peak_memory(self.device)
-        return _status("VmHWM") or peak_memory(self.device)
+        # the kernel's two counters are some pages apart
+        return max(self.before, _status("VmHWM") or peak_memory(self.device))
 
 
 def memory_of(device: torch.device) -> tuple[int, int]:
