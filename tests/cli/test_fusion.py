@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -36,6 +37,10 @@ def test_compare_shows_one_table_and_predict_answers(interlingua, compare, table
     assert ended.code == 0, ended.err
     assert "★ " in ended.out and "only west" in ended.out and "− best single" in ended.out
     assert "kind of 60 rows of t.csv" in ended.out
+    (gated,) = json.loads((tmp_path / "out" / "comparison.json").read_text("utf-8"))["rows"][:1]
+    worst = min(one["accuracy"]["value"] for one in gated["presence"] if len(one["present"]) == 1)
+    (line,) = [line for line in ended.out.splitlines() if "gated  " in line]
+    assert f"{worst:.1%}" in line and "1 gone" in ended.out
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert "When a modality is missing" in page
     answers = tmp_path / "answers.csv"
@@ -63,6 +68,24 @@ def test_list_names_all_fusions_and_tasks(interlingua) -> None:
     assert "bottleneck" in interlingua("fusion", "list").out
 
 
+def test_the_help_groups_the_options(interlingua) -> None:
+    shown = interlingua("fusion", "compare", "--help").out
+    heads = ("its columns", "its rows", "What is compared", "Options")
+    places = [shown.index(head) for head in heads]
+    parts = {
+        head: shown[start : min([p for p in places if p > start], default=len(shown))]
+        for head, start in zip(heads, places, strict=True)
+    }
+    for head, names in {
+        "its columns": ("--data", "--label", "--speech", "--number-group", "--leave-out"),
+        "its rows": ("--group", "--test-column", "--split", "--min-rows"),
+        "What is compared": ("--fusions", "--seeds", "--dropout", "--quick", "--set"),
+        "Options": ("--processes", "--out", "--json"),
+    }.items():
+        for name in names:
+            assert re.search(rf"(?m)^\W*{name}\b(?!-)", parts[head]), (head, name)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -73,7 +96,7 @@ def test_list_names_all_fusions_and_tasks(interlingua) -> None:
         (("synergy", "--set", "x"), "is not a change"),
         (("synergy", "--set", "demonstration=3"), "did you mean 'demonstrations'"),
         (("synergy", "--dropout", "few"), "all, some, none"),
-        (("complement", "--demonstrations", "5"), "unknown key 'demonstrations'"),
+        (("complement", "--set", "demonstrations=5"), "unknown key 'demonstrations'"),
         (("--data", "x.csv"), "No label is named"),
         (("synergy", "--seeds", "one"), "are no seeds"),
         (("synergy", "--seeds", "0"), "are no seeds"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -119,14 +119,31 @@ class SmallTask:
         mixed = test.exchanged("right", rows).take(np.r_[ones[:count], zeros[:count]])
         return Contradiction(mixed, {"left": mixed.labels, "right": 1 - mixed.labels})
 
-    def act(self, model: nn.Module, seed: int, *, exchanged: str = "") -> Rollout | None:
+    def act(
+        self,
+        model: nn.Module,
+        seed: int,
+        *,
+        exchanged: str = "",
+        without: Collection[str] = (),
+    ) -> Rollout | None:
         if not self.config.act:
             return None
         episodes = self.things(80, np.random.default_rng(7), first=2 * 10**6)
         played = episodes.exchanged(exchanged, np.roll(np.arange(80), 1)) if exchanged else episodes
-        without = set(episodes.modalities) - set(model.views)  # type: ignore[arg-type]
-        chosen = model(played.batch(range(80), without=without)).logits.argmax(1).numpy()
+        views = set(model.views) - set(without)  # type: ignore[arg-type]
+        missing = set(episodes.modalities) - views
+        chosen = model(played.batch(range(80), without=missing)).logits.argmax(1).numpy()
         return Rollout((chosen == episodes.labels).astype(np.float64), episodes.clusters)
+
+
+class OldTask(SmallTask):
+    """Acts, but can't be asked to do so without a modality."""
+
+    def act(  # type: ignore[override]  # what is tested is that this is refused
+        self, model: nn.Module, seed: int, *, exchanged: str = ""
+    ) -> Rollout | None:
+        return super().act(model, seed, exchanged=exchanged)
 
 
 def noisy(test: Examples, name: str, level: float) -> Examples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,11 +14,11 @@ import pytest
 
 from interlingua import file_lock, fusion
 from interlingua.comparison.engine import COMPARISON_FILE, compare
-from interlingua.comparison.folds import Folds
-from interlingua.comparison.record import RESULT_FILE, Record, read_record
+from interlingua.comparison.folds.opened import Folds
 from interlingua.comparison.result import Comparison, read_comparison
-from interlingua.comparison.row import ALL
-from interlingua.comparison.run import load_run
+from interlingua.comparison.rows.row import ALL
+from interlingua.comparison.runs.record import RESULT_FILE, Record, read_record
+from interlingua.comparison.runs.run import load_run
 from interlingua.errors import CheckpointError, ConfigError, DataError, TrainingError
 from interlingua.train.log import Silent
 
@@ -118,6 +119,53 @@ def test_acting_with_an_exchanged_modality_is_the_control(xor: Comparison) -> No
     assert difference is not None and difference.low > 0.1
 
 
+def test_acting_without_a_modality_is_in_the_presence_table(
+    xor: Comparison, xor_folder: Path
+) -> None:
+    for key in ("early", "early+dropout"):
+        early = row(xor, key)
+        by_set = {tuple(one.present): one.success for one in early.presence}
+        assert all(one is not None for one in by_set.values())
+        assert by_set["left", "right"].rate == early.success.rate
+        for name in ("left", "right"):
+            alone = by_set[name,]
+            assert alone.single == f"only {name}"
+            assert alone.rate.value < 0.75
+            value = alone.rate.value - row(xor, alone.single).success.rate.value
+            assert alone.against_single.value == pytest.approx(value)
+        total = sum(early.success.shapley.values())
+        assert total == pytest.approx(early.success.rate.value - early.success.empty)
+        assert 0.3 < early.success.empty < 0.7
+    assert min(row(xor, "early").success.shapley.values()) > 0.1
+    single = row(xor, "only left")
+    assert [one.success.rate for one in single.presence] == [single.success.rate]
+    assert single.success.shapley == {}
+    (record,) = (one for one in records(xor_folder).values() if one.key == "early")
+    assert list(record.acted) == ["present ", "present left", "present right"]
+
+
+def test_what_was_measured_before_acting_without_a_modality_still_loads(
+    xor: Comparison, xor_folder: Path, tmp_path: Path
+) -> None:
+    data = xor.to_json()
+    for one in data["rows"]:
+        del one["success"]["shapley"], one["success"]["empty"]
+        for presence in one["presence"]:
+            del presence["success"]
+    (tmp_path / COMPARISON_FILE).write_text(json.dumps(data))
+    old = row(read_comparison(tmp_path / COMPARISON_FILE), "early")
+    assert old.success.rate == row(xor, "early").success.rate
+    assert (old.success.shapley, math.isnan(old.success.empty)) == ({}, True)
+    assert [one.success for one in old.presence] == [None] * 3
+    run = tmp_path / "run"
+    shutil.copytree(xor_folder / row(xor, "early").runs[0].folder, run)
+    plain = json.loads((run / RESULT_FILE).read_text())
+    del plain["acted"]
+    (run / RESULT_FILE).write_text(json.dumps(plain))
+    record = read_record(run)
+    assert record is not None and record.acted == {} and set(record.success) > {""}
+
+
 def test_robustness_falls_with_the_level(xor: Comparison) -> None:
     early, late = row(xor, "early"), row(xor, "late_average")
     curves = {one.modality: one for one in early.robustness}
@@ -196,6 +244,9 @@ def assert_same(some: dict[str, Record], others: dict[str, Record]) -> None:
     for name, one in some.items():
         np.testing.assert_array_equal(one.logits, others[name].logits)
         assert one.chosen.keys() == others[name].chosen.keys()
+        assert one.acted.keys() == others[name].acted.keys()
+        for what, rollout in one.acted.items():
+            np.testing.assert_array_equal(rollout.success, others[name].acted[what].success)
         for condition, chosen in one.chosen.items():
             np.testing.assert_array_equal(chosen, others[name].chosen[condition])
         assert one.loss == others[name].loss
@@ -330,12 +381,13 @@ def test_sets_that_are_too_small_are_refused(settings: Any, tmp_path: Path) -> N
         assert error.value.next_step
 
 
-def test_bad_settings_are_refused(settings: Any, tmp_path: Path) -> None:
+def test_bad_settings_are_refused(settings: Any, small_tasks: ModuleType, tmp_path: Path) -> None:
     def refused(match: str, task: Any = None, **given: Any) -> None:
         with pytest.raises(ConfigError, match=match):
             compare(task or settings(), out=tmp_path, **{"processes": 1, **given})
 
     refused("nothing to fuse", settings(modalities=1))
+    refused("does not take without=", small_tasks.OldTask.Config(name="small_tasks:OldTask"))
     refused("Seeds", seeds=())
     refused("Seeds", seeds=(1, 1))
     refused("processes", processes=-1)

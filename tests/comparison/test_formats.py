@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from interlingua.comparison.record import read_record
 from interlingua.comparison.result import read_comparison
-from interlingua.comparison.run import load_run
+from interlingua.comparison.runs.record import read_record
+from interlingua.comparison.runs.run import load_run
 from interlingua.tokens import Tokens
 
 GOLDEN = Path(__file__).parent / "golden" / "comparison-1"

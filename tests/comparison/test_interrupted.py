@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from interlingua.comparison.engine import compare
-from interlingua.comparison.record import read_record
+from interlingua.comparison.runs.record import read_record
 from interlingua.train.run_folder import read_lines
 
 SCRIPT = Path(__file__).with_name("interrupted_comparison.py")

@@ -161,6 +161,33 @@ def test_methods_that_act_are_judged_by_success(data, tmp_path) -> None:
     assert "is best with 60.0" in text
 
 
+def test_acting_without_a_modality_is_shown_where_it_was_asked(data, tmp_path) -> None:
+    headings = ("Acting when a modality is missing", "What each modality adds to acting")
+    for one in data["rows"]:
+        one["success"] = {"rate": estimate(0.6), "by_seed": [0.5], "exchanged": {}, "episodes": 512}
+    before = page(tmp_path, data)
+    assert not any(heading in before for heading in headings)
+    assert math.isnan(Figures(data).one_gone(data["rows"][0]))
+    first = data["rows"][0]
+    for presence, rate in zip(first["presence"], (0.312, 0.047, 0.6), strict=True):
+        presence["success"] = {"rate": estimate(rate), "single": "only picture",
+                               "against_single": estimate(-0.131, 0.01)}  # fmt: skip
+    first["success"] |= {"shapley": {"picture": 0.412, "speech": 0.147}, "empty": 0.041}
+    assert Figures(data).one_gone(first) == 0.047
+    after = page(tmp_path, data)
+    section = after[after.index(headings[0]) : after.index(headings[1])]
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", section)
+    assert [cell.replace("\u202f", " ") for cell in cells] == ["60 %", "31 %", "4.7 %"]
+    assert "\u221213.1 [\u221214.1, \u221212.1] against only picture" in section
+    assert "picture +41.2, speech +14.7" in after[after.index(headings[1]) :]
+
+
+def test_one_gone_is_the_worst_loss(data) -> None:
+    figures = Figures(data)
+    assert figures.one_gone(data["rows"][0]) == pytest.approx(0.7)
+    assert math.isnan(figures.one_gone(data["rows"][3])), "of one modality nothing is left"
+
+
 def test_what_was_not_measured_leaves_its_part_out(data, tmp_path) -> None:
     for one in data["rows"]:
         one.update(costs=None, robustness=[], followed=[], learning={"steps": [], "loss": []})

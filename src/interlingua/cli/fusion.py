@@ -47,17 +47,15 @@ def compare(
     group: options.GroupOption = "",
     test_column: options.TestColumnOption = "",
     split: options.SplitOption = 0.0,
-    folds: options.FoldsOption = 5,
     min_rows: options.MinRowsOption = 0,
     root: options.RootOption = None,
     fusions: options.FusionsOption = "",
     seeds: options.SeedsOption = "1",
-    quick: options.QuickOption = False,
-    processes: options.ProcessesOption = 0,
     dropout: options.DropoutOption = "",
-    out: options.OutOption = None,
-    demonstrations: options.DemonstrationsOption = 0,
+    quick: options.QuickOption = False,
     changes: options.SetOption = None,
+    processes: options.ProcessesOption = 0,
+    out: options.OutOption = None,
     json: JsonOption = False,
 ) -> None:
     """Train fusions and single modalities with one budget, and compare what they are worth.
@@ -83,10 +81,9 @@ def compare(
     own: dict[str, Any] = {
         "label": label, "pictures": picture, "sounds": sound, "speech": speech, "texts": text,
         "numbers": number, "number_groups": number_group, "leave_out": leave_out, "group": group,
-        "test_column": test_column, "test_share": split, "folds": folds, "min_rows": min_rows,
-        "root": root,
+        "test_column": test_column, "test_share": split, "min_rows": min_rows, "root": root,
     }  # fmt: skip
-    settings = task_settings(task, data, own, demonstrations, quick=quick, changes=changes or [])
+    settings = task_settings(task, data, own, quick=quick, changes=changes or [])
     folder = out or RUNS / f"fusion-{task or (data.stem if data else '')}"
     run_comparison(
         settings, folder, split_names(fusions), parse_seeds(seeds), processes, dropout, json=json
@@ -137,7 +134,7 @@ def predict(
     ```
     """
     from interlingua.catalogue.cache import to_stderr
-    from interlingua.comparison.own_answers import answers_for
+    from interlingua.comparison.own_table.answers import answers_for
     from interlingua.comparison.result import read_comparison
 
     comparison = read_comparison(folder / "comparison.json")
@@ -161,7 +158,6 @@ def task_settings(
     task: str | None,
     data: Path | None,
     own: Mapping[str, Any],
-    demonstrations: int,
     *,
     quick: bool,
     changes: Sequence[str],
@@ -182,7 +178,7 @@ def task_settings(
             next_step="interlingua fusion compare TASK (see `interlingua fusion list`), or "
             "--data FILE --label COLUMN.",
         )
-    given = {name: value for name, value in own.items() if value and (name, value) != ("folds", 5)}
+    given = {name: value for name, value in own.items() if value}
     if data is not None:
         if not own["label"]:
             raise ConfigError("No label is named.", next_step="--label COLUMN says what to tell.")
@@ -193,8 +189,6 @@ def task_settings(
         settings = {"name": task}
     if quick:
         settings["quick"] = True
-    if demonstrations:
-        settings["demonstrations"] = demonstrations
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals or not key:
@@ -223,7 +217,7 @@ def run_comparison(
     """Compare, write the page, print the table."""
     from interlingua.cli.fusion_table import show_comparison
     from interlingua.comparison.engine import compare as compare_fusions
-    from interlingua.comparison.own_answers import keep_schema
+    from interlingua.comparison.own_table.answers import keep_schema
     from interlingua.comparison.tasks.table import Table as OwnTable
     from interlingua.report.fusion import fusion_page
     from interlingua.train.log import display_for

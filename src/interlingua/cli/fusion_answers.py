@@ -15,7 +15,7 @@ from interlingua.cli.output import answers, note
 from interlingua.errors import DataError
 
 if TYPE_CHECKING:
-    from interlingua.comparison.own_answers import OwnAnswers
+    from interlingua.comparison.own_table.answers import OwnAnswers
 
 SHOWN_ANSWERS = 20
 

@@ -9,33 +9,64 @@ import typer
 
 _Columns = list[str] | None
 
+# the groups of the help of ``fusion compare``
+COLUMNS = "A table of your own: its columns"
+ROWS = "A table of your own: its rows"
+COMPARED = "What is compared"
+
 TaskArgument = Annotated[
     str | None, typer.Argument(metavar="TASK", help="A name from `fusion list`; none with --data.")
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data", metavar="FILE", help="A table of your own: .csv, .tsv or .jsonl."),
+    typer.Option(
+        "--data",
+        metavar="FILE",
+        help="A table of your own: .csv, .tsv or .jsonl.",
+        rich_help_panel=COLUMNS,
+    ),
 ]
 LabelOption = Annotated[
-    str, typer.Option("--label", metavar="COLUMN", help="Of the table: what is to be told.")
+    str,
+    typer.Option(
+        "--label",
+        metavar="COLUMN",
+        help="Of the table: what is to be told.",
+        rich_help_panel=COLUMNS,
+    ),
 ]
 PictureOption = Annotated[
     _Columns,
-    typer.Option("--picture", metavar="COLUMN", help="It names pictures; may be repeated."),
+    typer.Option(
+        "--picture",
+        metavar="COLUMN",
+        help="It names pictures; may be repeated.",
+        rich_help_panel=COLUMNS,
+    ),
 ]
 SoundOption = Annotated[
-    _Columns, typer.Option("--sound", metavar="COLUMN", help="It names sounds.")
+    _Columns,
+    typer.Option("--sound", metavar="COLUMN", help="It names sounds.", rich_help_panel=COLUMNS),
 ]
 SpeechOption = Annotated[
-    _Columns, typer.Option("--speech", metavar="COLUMN", help="It names recordings of speech.")
+    _Columns,
+    typer.Option(
+        "--speech", metavar="COLUMN", help="It names recordings of speech.", rich_help_panel=COLUMNS
+    ),
 ]
 TextOption = Annotated[
-    _Columns, typer.Option("--text", metavar="COLUMN", help="It holds words, or categories.")
+    _Columns,
+    typer.Option(
+        "--text", metavar="COLUMN", help="It holds words, or categories.", rich_help_panel=COLUMNS
+    ),
 ]
 NumberOption = Annotated[
     _Columns,
     typer.Option(
-        "--number", metavar="COLUMN", help="It holds numbers; what is none counts as missing."
+        "--number",
+        metavar="COLUMN",
+        help="It holds numbers; what is none counts as missing.",
+        rich_help_panel=COLUMNS,
     ),
 ]
 NumberGroupOption = Annotated[
@@ -44,10 +75,14 @@ NumberGroupOption = Annotated[
         "--number-group",
         metavar="NAME=A,B",
         help="Columns of numbers that are a modality of their own; the others are one together.",
+        rich_help_panel=COLUMNS,
     ),
 ]
 LeaveOutOption = Annotated[
-    _Columns, typer.Option("--leave-out", metavar="COLUMN", help="It is not looked at.")
+    _Columns,
+    typer.Option(
+        "--leave-out", metavar="COLUMN", help="It is not looked at.", rich_help_panel=COLUMNS
+    ),
 ]
 GroupOption = Annotated[
     str,
@@ -55,25 +90,37 @@ GroupOption = Annotated[
         "--group",
         metavar="COLUMN",
         help="Rows with the same value are not divided; else those with the same text or file.",
+        rich_help_panel=ROWS,
     ),
 ]
 TestColumnOption = Annotated[
     str,
-    typer.Option("--test-column", metavar="COLUMN", help="It says `test` in the rows to test on."),
+    typer.Option(
+        "--test-column",
+        metavar="COLUMN",
+        help="It says `test` in the rows to test on.",
+        rich_help_panel=ROWS,
+    ),
 ]
 SplitOption = Annotated[
     float,
     typer.Option(
-        "--split", metavar="X", min=0.0, max=0.9, help="Test on this share, once; 0 = folds."
+        "--split",
+        metavar="X",
+        min=0.0,
+        max=0.9,
+        help="Test on this share, once; else in folds.",
+        rich_help_panel=ROWS,
     ),
-]
-FoldsOption = Annotated[
-    int, typer.Option("--folds", metavar="N", min=2, help="Each row is tested in one of them.")
 ]
 MinRowsOption = Annotated[
     int,
     typer.Option(
-        "--min-rows", metavar="N", min=0, help="Leave classes with fewer out; 0 = refuse them."
+        "--min-rows",
+        metavar="N",
+        min=0,
+        help="Leave classes with fewer out; 0 = refuse them.",
+        rich_help_panel=ROWS,
     ),
 ]
 RootOption = Annotated[
@@ -85,13 +132,28 @@ RootOption = Annotated[
     ),
 ]
 FusionsOption = Annotated[
-    str, typer.Option("--fusions", metavar="A,B,C", help="From `fusion list`; all if none.")
+    str,
+    typer.Option(
+        "--fusions",
+        metavar="A,B,C",
+        help="From `fusion list`; all if none.",
+        rich_help_panel=COMPARED,
+    ),
 ]
 SeedsOption = Annotated[
-    str, typer.Option("--seeds", metavar="N", help="How many, or which: 3 is the same as 0,1,2.")
+    str,
+    typer.Option(
+        "--seeds",
+        metavar="N",
+        help="How many, or which: 3 is the same as 0,1,2.",
+        rich_help_panel=COMPARED,
+    ),
 ]
 QuickOption = Annotated[
-    bool, typer.Option("--quick", help="A small budget, to see that it works: minutes.")
+    bool,
+    typer.Option(
+        "--quick", help="A small budget, to see that it works: minutes.", rich_help_panel=COMPARED
+    ),
 ]
 ProcessesOption = Annotated[
     int,
@@ -106,21 +168,21 @@ DropoutOption = Annotated[
         metavar="WHICH",
         help="Train fusions with modality dropout too: all, some (the first seed; the default) or "
         "none (the default of --quick).",
+        rich_help_panel=COMPARED,
     ),
 ]
 OutOption = Annotated[
     Path | None,
     typer.Option("--out", metavar="FOLDER", help="Of the comparison: runs/fusion-TASK by default."),
 ]
-DemonstrationsOption = Annotated[
-    int,
-    typer.Option(
-        "--demonstrations", metavar="N", min=0, help="Of a task with a simulator; 0 = its own."
-    ),
-]
 SetOption = Annotated[
     _Columns,
-    typer.Option("--set", metavar="KEY=VALUE", help="A setting of the task, such as steps=500."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A setting of the task, such as steps=500 or folds=3.",
+        rich_help_panel=COMPARED,
+    ),
 ]
 ComparisonArgument = Annotated[
     Path, typer.Argument(metavar="FOLDER", help="Of a comparison on a table of your own.")

@@ -32,8 +32,10 @@ def show_comparison(data: Mapping[str, Any]) -> None:
     answers().print(_table(figures), highlight=False)
     print_text(_verdict(figures))
     print_text(
-        "calibration: expected error; FLOPs and time: of a training step, as multiples of the "
-        "dearest single modality's; robust: area under accuracy while all modalities get worse"
+        f"1 gone: {figures.metric} with the worst one modality missing; "
+        "calibr.: expected error of the confidence; FLOPs and time: of a training step, as "
+        "multiples of the dearest single modality's; robust: area under accuracy while all "
+        "modalities get worse"
     )
     for failed in data["failed"][:MOST_FAILED]:
         note(f"failed: {failure(failed)}")
@@ -59,8 +61,8 @@ def _facts(figures: Figures) -> str:
 def _table(figures: Figures) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("method", no_wrap=True)
-    heads = ("parameters", f"{figures.metric} [95 %]", "− best single", "calibration", "FLOPs",
-             "time", "robust")  # fmt: skip
+    heads = ("parameters", f"{figures.metric} [95 %]", "− best single", "1 gone", "calibr.",
+             "FLOPs", "time", "robust")  # fmt: skip
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
     best, tied = figures.best(), figures.tied()
@@ -88,6 +90,7 @@ def _cells(figures: Figures, row: Mapping[str, Any], mark: str) -> list[Text]:
         f"{row['parameters']['fusion']:,}{'' if row['parameters']['matched'] else '!'}",
         f"{headline.value:.1%} {_interval(headline)}",
         "" if against is None else f"{against.value * 100:+.1f} {_interval(against, signed=True)}",
+        "" if math.isnan(figures.one_gone(row)) else f"{figures.one_gone(row):.1%}",
         "" if calibration is None else f"{calibration:.3f}",
         _times(figures.times(row, "step_flops")),
         _times(figures.times(row, "step_seconds")),

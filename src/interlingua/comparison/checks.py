@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 
 from interlingua.comparison.examples import Examples
-from interlingua.comparison.task import Fold, FusionTask
+from interlingua.comparison.task import ActingTask, Fold, FusionTask
 from interlingua.errors import ConfigError, DataError
 
 FEWEST_TRAIN, FEWEST_TEST = 10, 5  # things; below these a figure says nothing
@@ -15,7 +17,8 @@ def check_task(task: FusionTask) -> None:
     """Refuse what is no question for several modalities.
 
     Raises:
-        ConfigError: one modality only, or one with a name that can't be a module's.
+        ConfigError: one modality only, or one with a name that can't be a module's; an ``act``
+            that can't be asked what is measured.
         DataError: one class only.
     """
     where = f"task {task.name}"
@@ -28,6 +31,15 @@ def check_task(task: FusionTask) -> None:
     for name in task.towers:
         if not name or "." in name:
             raise ConfigError(f"{name!r} can't be the name of a modality.", where=where)
+    if isinstance(task, ActingTask):
+        known = inspect.signature(task.act).parameters
+        lacking = [name for name in ("exchanged", "without") if name not in known]
+        if lacking:
+            raise ConfigError(
+                f"The task's act() does not take {lacking[0]}=.",
+                where=where,
+                next_step="See interlingua.comparison.task.ActingTask.",
+            )
     if len(task.classes) < 2:
         raise DataError(
             f"There is one class only: {', '.join(task.classes) or 'none'}.",

@@ -18,16 +18,16 @@ import torch
 
 from interlingua import durable, file_lock, fusion
 from interlingua.comparison.checks import check_task
-from interlingua.comparison.cost import MEASURED, measure_costs
-from interlingua.comparison.folds import Folds
-from interlingua.comparison.methods import Dropout, Method, Plan, plan
-from interlingua.comparison.pool import Outcomes, run_all
-from interlingua.comparison.pooled import Pooled
-from interlingua.comparison.record import Record, read_record
+from interlingua.comparison.folds.opened import Folds
+from interlingua.comparison.methods.cost import MEASURED, measure_costs
+from interlingua.comparison.methods.plan import Dropout, Method, Plan, plan
 from interlingua.comparison.result import Comparison, FailedRun, TaskFacts
-from interlingua.comparison.row_details import best_single, differences, fill_details
-from interlingua.comparison.rows import majority, row_of
-from interlingua.comparison.run import Job
+from interlingua.comparison.rows.details import best_single, differences, fill_details
+from interlingua.comparison.rows.from_runs import majority, row_of
+from interlingua.comparison.rows.pooled import Pooled
+from interlingua.comparison.runs.pool import Outcomes, run_all
+from interlingua.comparison.runs.record import Record, read_record
+from interlingua.comparison.runs.run import Job
 from interlingua.comparison.task import FusionTask
 from interlingua.config import NamedConfig, to_plain
 from interlingua.errors import ConfigError, TrainingError
@@ -44,9 +44,11 @@ HOW = {
     "Exchanged: that modality comes from another episode.",
     "calibration": "Expected calibration error with 15 bins of equal width; no temperature fitted.",
     "nll": "Mean negative log-likelihood of the true class, in nats.",
-    "presence": "The same model, tested with only these modalities there.",
+    "presence": "The same model, tested with only these modalities there; where it acts, also in "
+    "the same episodes.",
     "shapley": "Mean gain in accuracy of a modality over all orders in which they can come, from "
-    "the presence table; nothing present counts as always answering the commonest class.",
+    "the presence table; nothing present counts as always answering the commonest class. "
+    "Of success in the same way; nothing present counts as always doing the commonest action.",
     "relative": "Area under accuracy over the level (MultiBench).",
     "effective": "Sum over levels 0, 0.1, ... of accuracy minus late averaging's, moved to the "
     "same start (MultiBench).",

@@ -1,6 +1,6 @@
 """What a comparison found: plain values, written to ``comparison.json`` and read by the report.
 
-Rows (``row.py``) are named by their ``key``: ``early``, ``early+dropout``, ``only image``.
+Rows (``rows/row.py``) are named by their ``key``: ``early``, ``early+dropout``, ``only image``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from interlingua.comparison.plain_data import built, plain
-from interlingua.comparison.row import Row
+from interlingua.comparison.rows.row import Row
 from interlingua.errors import DataError
 from interlingua.evaluate.intervals import Estimate
 

@@ -8,9 +8,9 @@ known amount.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -100,9 +100,9 @@ class FusionTask(Protocol):
         folds: how many.
         notes: what the reader must know, e.g. what was left out and why.
 
-    A task that acts may also have ``controls``, the modalities that ``act`` is asked to exchange;
-    all of them where it has none. A task may have ``fusions``, by name the settings with which it
-    takes a fusion that is asked for by its name alone; parameters are matched from there.
+    A task in which there is something to act keeps ``ActingTask`` too. A task may have
+    ``fusions``, by name the settings with which it takes a fusion that is asked for by its name
+    alone; parameters are matched from there.
     """
 
     name: str
@@ -116,11 +116,29 @@ class FusionTask(Protocol):
     def fold(self, number: int, seed: int) -> Fold:
         """One division; the same number and seed give the same things in every process."""
 
-    def act(self, model: nn.Module, seed: int, *, exchanged: str = "") -> Rollout | None:
-        """Act on unseen episodes with a trained model; None where there is nothing to act on.
+
+@runtime_checkable
+class ActingTask(Protocol):
+    """A task in which a trained model acts, so that success is measured beside its answers.
+
+    It may have ``controls``, the modalities that ``act`` is asked to exchange; all of them where
+    it has none.
+    """
+
+    def act(
+        self,
+        model: nn.Module,
+        seed: int,
+        *,
+        exchanged: str = "",
+        without: Collection[str] = (),
+    ) -> Rollout | None:
+        """Act on unseen episodes with a trained model; None where these settings have none.
 
         Args:
-            model: a ``FusedClassifier`` in eval mode, of some or all modalities.
+            model: in eval mode, with ``views``, the modalities that it takes, and called with a
+                batch as a ``FusedClassifier`` is.
             seed: of the run; the episodes are the same for all.
             exchanged: a modality that is taken from another episode (the control).
+            without: modalities that the model does not get; it may be all of them.
         """

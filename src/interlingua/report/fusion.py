@@ -129,7 +129,7 @@ def _sections(figures: Figures) -> list[Child]:
             "step, on a scale of doublings.",
             _one(cost_chart(figures)),
         ),
-        _success(figures),
+        _acting(figures),
         _robustness(figures),
         _section(
             "When a modality is missing",
@@ -158,12 +158,26 @@ def _sections(figures: Figures) -> list[Child]:
     ]
 
 
-def _success(figures: Figures) -> Html | None:
-    return _section(
-        "Acting in the simulator",
-        "How often the goal is reached. With the modality of another episode a method that uses it "
-        "falls; one that doesn't, stays.",
-        success_table(figures),
+def _acting(figures: Figures) -> Html:
+    return join(
+        _section(
+            "Acting in the simulator",
+            "How often the goal is reached. With the modality of another episode a method that "
+            "uses it falls; one that doesn't, stays.",
+            success_table(figures),
+        ),
+        _section(
+            "Acting when a modality is missing",
+            "How often the same models reach the goal, in the same episodes, with only these "
+            "modalities there. Below the line: trained with modality dropout.",
+            presence_table(figures, "success"),
+        ),
+        _section(
+            "What each modality adds to acting",
+            "Shapley values of success, in points. They add up to the success above always doing "
+            "the commonest action.",
+            _one(shapley_chart(figures, "success")),
+        ),
     )
 
 

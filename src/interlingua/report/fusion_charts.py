@@ -24,7 +24,7 @@ from interlingua.report.fusion_drawing import (
     svg,
     text,
 )
-from interlingua.report.fusion_figures import Data, Figures, number
+from interlingua.report.fusion_figures import Data, Figures, number, shapley_of
 from interlingua.report.html import Child, Html, element, join, words
 
 COST_HEIGHT = 330
@@ -95,13 +95,13 @@ def cost_chart(figures: Figures, measure: str = "step_flops") -> Html | None:
     return svg(parts, WIDTH, height, f"{figures.metric.capitalize()} against cost: {said}.")
 
 
-def shapley_chart(figures: Figures) -> Html | None:
-    """For each fusion, what each modality adds."""
-    rows = [row for row in by_value(figures, figures.fusions) if row["shapley"]]
+def shapley_chart(figures: Figures, metric: str = "accuracy") -> Html | None:
+    """For each fusion, what each modality adds to accuracy or success."""
+    rows = [row for row in by_value(figures, figures.fusions) if shapley_of(row, metric)]
     names = list(figures.data["task"]["modalities"])
     if not rows or len(names) < 2:
         return None
-    found = [number(row["shapley"].get(name)) for row in rows for name in names]
+    found = [number(shapley_of(row, metric).get(name)) for row in rows for name in names]
     values = [value for value in found if math.isfinite(value)] or [0.0]
     low, high = min(0.0, *values), max(0.01, *values)
     thick = 8
@@ -115,16 +115,18 @@ def shapley_chart(figures: Figures) -> Html | None:
         middle = top + thick * len(names) / 2 + 4
         parts.append(text(LABEL - 10, middle, short(row["key"]), "label end"))
         for place, name in enumerate(names):
-            value = number(row["shapley"].get(name))
+            value = number(shapley_of(row, metric).get(name))
             if math.isfinite(value):
                 told = f"{row['title']}, {name}: {value * 100:+.1f} points"
                 parts.append(_bar(x, value, top + place * thick, thick - 1, f"k{place % 6}", told))
     told = "; ".join(
         f"{row['title']} "
-        + ", ".join(f"{name} {number(row['shapley'].get(name)) * 100:+.1f}" for name in names)
+        + ", ".join(
+            f"{name} {number(shapley_of(row, metric).get(name)) * 100:+.1f}" for name in names
+        )
         for row in rows
     )
-    chart = svg(parts, WIDTH, height, f"What each modality adds, in points: {told}.")
+    chart = svg(parts, WIDTH, height, f"What each modality adds to {metric}, in points: {told}.")
     return join(colour_key([(name, f"k{place % 6}") for place, name in enumerate(names)]), chart)
 
 

@@ -93,11 +93,37 @@ class Figures:
         curve = self.robustness(row) or next(iter(row.get("robustness") or []), None)
         return math.nan if curve is None else number(curve.get("relative"))
 
+    def one_gone(self, row: Data) -> float:
+        """What a method is judged by, with the worst one modality missing; nan where not known."""
+        wanted = len(row["modalities"]) - 1
+        found = [
+            with_present(one, self.metric)
+            for one in row["presence"]
+            if len(one["present"]) == wanted
+        ]
+        values = [one.value for one in found if one is not None]
+        return min(values, default=math.nan)
+
     def curve_modalities(self) -> list[str]:
         """The modalities that have robustness curves, in order, all of them together last."""
         found = {one["modality"] for row in self.rows for one in row.get("robustness") or []}
         ordered = [name for name in self.data["task"]["modalities"] if name in found]
         return [*ordered, *([ALL] if ALL in found and len(ordered) > 1 else [])]
+
+
+def with_present(presence: Data, metric: str) -> Estimate | None:
+    """Accuracy or success with some modalities; None where acting without the rest wasn't asked."""
+    if metric == "accuracy":
+        return estimate(presence["accuracy"])
+    return estimate(presence["success"]["rate"]) if presence.get("success") else None
+
+
+def shapley_of(row: Data, metric: str) -> Mapping[str, float | None]:
+    """By modality what it adds to accuracy or success; empty where that is not known."""
+    values: Mapping[str, float | None] = (
+        row["shapley"] if metric == "accuracy" else (row.get("success") or {}).get("shapley") or {}
+    )
+    return values
 
 
 def estimate(value: Mapping[str, float | None]) -> Estimate:

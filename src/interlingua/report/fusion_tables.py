@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from interlingua.evaluate.intervals import Estimate
 from interlingua.report import numbers
 from interlingua.report.fusion_drawing import by_value
-from interlingua.report.fusion_figures import Data, Figures, estimate, number
+from interlingua.report.fusion_figures import Data, Figures, estimate, number, with_present
 from interlingua.report.html import Child, Html, element, words
 
 MOST_SETS = 16  # of modalities, as columns
@@ -48,9 +48,16 @@ def figures_table(figures: Figures) -> Html:
     return _table(heads, body)
 
 
-def presence_table(figures: Figures) -> Html | None:
-    """Accuracy for each set of modalities that is there, as a heat map; None for one modality."""
-    rows = [*by_value(figures, figures.fusions), *by_value(figures, figures.dropped)]
+def presence_table(figures: Figures, metric: str = "accuracy") -> Html | None:
+    """Accuracy or success for each set of modalities that is there, as a heat map.
+
+    None for one modality, and where acting without a modality wasn't asked.
+    """
+    rows = [
+        row
+        for row in (*by_value(figures, figures.fusions), *by_value(figures, figures.dropped))
+        if any(with_present(one, metric) for one in row["presence"])
+    ]
     sets = list(dict.fromkeys(tuple(one["present"]) for row in rows for one in row["presence"]))
     sets.sort(key=lambda one: -len(one))
     everything = len(figures.data["task"]["modalities"])
@@ -58,12 +65,13 @@ def presence_table(figures: Figures) -> Html | None:
         sets = [one for one in sets if len(one) in (everything, everything - 1, 1)]
     if len(sets) < 2:
         return None
-    values = [number(one["accuracy"]["value"]) for row in rows for one in row["presence"]]
+    measured = (with_present(one, metric) for row in rows for one in row["presence"])
+    values = [one.value for one in measured if one is not None]
     low, high = min(values), max(values)
     body: list[Child] = []
     for place, row in enumerate(rows):
         found = {tuple(one["present"]): one for one in row["presence"]}
-        cells = [_heat(row, found.get(one), low, high) for one in sets]
+        cells = [_heat(row, found.get(one), metric, low, high) for one in sets]
         starts = row["dropout"] and (not place or not rows[place - 1]["dropout"])
         name = element("th", words(row["key"], longest=40), scope="row")
         body.append(element("tr", name, cells, class_="begins" if starts else None))
@@ -159,14 +167,15 @@ def _cells(figures: Figures, row: Data) -> list[str]:
     return cells
 
 
-def _heat(row: Data, one: Data | None, low: float, high: float) -> Html:
-    if one is None:
+def _heat(row: Data, one: Data | None, metric: str, low: float, high: float) -> Html:
+    value = None if one is None else with_present(one, metric)
+    if one is None or value is None:
         return element("td", "–", style="--near:0%")
-    value = estimate(one["accuracy"])
     near = (value.value - low) / ((high - low) or 1.0) * 100
     told = f"{row['title']} with {', '.join(one['present'])}: {numbers.interval(value)} %"
-    if one.get("against_single"):
-        told += f"; {points(estimate(one['against_single']))} against {one['single']}"
+    single = one if metric == "accuracy" else one["success"]
+    if single.get("against_single"):
+        told += f"; {points(estimate(single['against_single']))} against {single['single']}"
     return element("td", numbers.percent(value.value), title=told, style=f"--near:{near:.0f}%")
 
 

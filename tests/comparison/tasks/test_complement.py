@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from interlingua.comparison.damaged_things import CURVE
-from interlingua.comparison.spoken_things import spoken_things
 from interlingua.comparison.task import Fold
 from interlingua.comparison.tasks.complement import Complement
 from interlingua.comparison.tasks.redundancy import Redundancy
+from interlingua.comparison.things.damaged import CURVE
+from interlingua.comparison.things.spoken import spoken_things
 from interlingua.config import to_plain, validate
 from interlingua.errors import DataError
 from interlingua.fusion.late_average import LateAverage

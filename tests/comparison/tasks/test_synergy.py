@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from interlingua.batch import Batch
+from interlingua.comparison.runs.acting import Prior
 from interlingua.comparison.tasks.synergy import TEST_SEED, Synergy, other_instructions
-from interlingua.comparison.transitions import INSTRUCTION, VIEW
+from interlingua.comparison.things.transitions import INSTRUCTION, VIEW
 from interlingua.config import to_plain, validate
 from interlingua.errors import ConfigError, DataError
 from interlingua.fusion.early import EarlyFusion
@@ -81,7 +82,7 @@ class Knowing(nn.Module):
 
     def __init__(self, one: Synergy):
         super().__init__()
-        self.config = model_of(one).config
+        self.views = (VIEW, INSTRUCTION)
         some = demonstrations(one.config.level, EPISODES, TEST_SEED)
         found = one.transitions.examples(some)
         batch = found.batch(range(len(found)))
@@ -138,6 +139,11 @@ def test_models_act_with_all_or_some_modalities_and_the_same_each_time() -> None
     assert np.array_equal(first.success, one.act(whole, 0).success)
     for missing in (VIEW, INSTRUCTION):
         assert one.act(whole, 0, without=[missing]).success.shape == (EPISODES,)
+    forward = one.act(Prior(np.array([0.1, 0.2, 0.7], np.float32)), 0, without=[VIEW, INSTRUCTION])
+    turning = one.act(Prior(np.array([0.7, 0.2, 0.1], np.float32)), 0, without=[VIEW, INSTRUCTION])
+    assert turning.success.sum() == 0, "who only turns gets nowhere"
+    assert forward.success.mean() < 0.5
+    np.testing.assert_array_equal(forward.clusters, first.clusters)
     alone = model_of(one, VIEW)
     told = one.act(alone, 0, exchanged=INSTRUCTION).success
     assert np.array_equal(one.act(alone, 0).success, told)  # it doesn't listen

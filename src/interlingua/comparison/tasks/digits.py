@@ -20,13 +20,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import Field, PositiveInt
-from torch import Tensor, nn
+from torch import Tensor
 
-from interlingua.comparison.damaged_media import variants_of
-from interlingua.comparison.damaged_things import DamagedThings, all_levels, drawn_levels
 from interlingua.comparison.examples import Modality
-from interlingua.comparison.grouped_folds import grouped_folds
-from interlingua.comparison.task import Budget, Fold, Rollout
+from interlingua.comparison.folds.grouped import grouped_folds
+from interlingua.comparison.states.damage import variants_of
+from interlingua.comparison.task import Budget, Fold
+from interlingua.comparison.things.damaged import DamagedThings, all_levels, drawn_levels
 from interlingua.config import NamedConfig
 from interlingua.data.degrade import drop_numbers, generator
 from interlingua.errors import MissingExtraError
@@ -106,17 +106,19 @@ class ComplementDigits:
         )
         keys = [f"digit {number}" for number in range(len(labels))]
         lower = pictures.reshape(-1, 4, 2, 8).mean(axis=2)  # [N, 4, 8]
+        clusters = equal_pictures(pictures)
         halves = {"left": lower[:, :, :4], "right": lower[:, :, 4:]}
         self.damaged = DamagedThings(
             keys=keys,
             labels=labels,
-            clusters=equal_pictures(pictures),
+            clusters=clusters,
             tables={
                 name: hidden_pixels(half.reshape(len(half), -1), name, config)
                 for name, half in halves.items()
             },
             train_levels=config.levels,
             test_levels={name: drawn_levels(keys, config.levels, name) for name in halves},
+            fold_of=grouped_folds(labels, clusters, config.folds),
         )
         shares = ", ".join(f"{level:.0%}" for level in config.levels)
         self.notes = [
@@ -124,17 +126,10 @@ class ComplementDigits:
             "each share equally likely, both halves independently; training draws anew each time.",
             "The data don't tell who wrote a digit, so a writer may be in training and test.",
         ]
-        self._fold_of = grouped_folds(labels, self.damaged.clusters, config.folds)
 
     def fold(self, number: int, seed: int) -> Fold:
         """See ``FusionTask``; the division and the tested damage are the same for all seeds."""
-        return self.damaged.fold(
-            np.flatnonzero(self._fold_of != number), np.flatnonzero(self._fold_of == number)
-        )
-
-    def act(self, model: nn.Module, seed: int, *, exchanged: str = "") -> Rollout | None:
-        """There is nothing to act on."""
-        return None
+        return self.damaged.fold(number)
 
 
 def load_digits(most: int) -> tuple[FloatArray, IntArray]:

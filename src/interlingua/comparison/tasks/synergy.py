@@ -34,7 +34,7 @@ from torch import Tensor
 
 from interlingua.batch import Batch, Media
 from interlingua.comparison.task import Budget, Fold, Rollout
-from interlingua.comparison.transitions import (
+from interlingua.comparison.things.transitions import (
     INSTRUCTION,
     VIEW,
     Transitions,
@@ -46,6 +46,7 @@ from interlingua.data.text import Tokenizer
 from interlingua.data.word_vocabulary import WordVocabulary, word_vocabulary
 from interlingua.errors import ConfigError, DataError
 from interlingua.fusion.fusion import FusionConfig
+from interlingua.fusion.gated import Gated
 from interlingua.fusion.low_rank import LowRank
 from interlingua.fusion.tensor import TensorFusion
 from interlingua.models.tower_use import TowerUse
@@ -64,6 +65,7 @@ LEVELS = (0.25, 0.5, 0.75)  # of damage, between nothing and all
 _SEEDS_APART = 10**6  # of the demonstrations of one run and the next
 _LEAST_SHARE = 0.005  # of all steps: rarer actions are no answer
 _MAX_WORDS = 64  # of an instruction
+_WORD_SCALE = 1.7  # numbers of size one, as BabyAI's own models begin: two words of five matter
 
 
 class Synergy:
@@ -72,10 +74,11 @@ class Synergy:
     controls = (INSTRUCTION,)
     folds = 1
     # One vector of a view holds what stands where by superposition, if it is wide; Transformer
-    # blocks before it learn that much later (docs/log.md, 2026-11-23).
+    # blocks before it learn that much later, and dropout blurs it (docs/log.md, 2026-11-23).
     fusions: ClassVar[dict[str, FusionConfig]] = {
-        "low_rank": LowRank.Config(num_layers=0, width=128, factor_width=128, rank=2),
-        "tensor": TensorFusion.Config(num_layers=0, width=128, factor_width=32),
+        "gated": Gated.Config(num_layers=0, width=128, dropout=0.0),
+        "low_rank": LowRank.Config(num_layers=0, width=192, factor_width=128, rank=1, dropout=0.0),
+        "tensor": TensorFusion.Config(num_layers=0, width=64, factor_width=48, dropout=0.0),
     }
 
     class Config(NamedConfig):
@@ -89,7 +92,7 @@ class Synergy:
             mirror: train on the mirrored demonstrations too.
             steps: of a run.
             batch_size, learning_rate, modality_dropout, weight_decay: see ``Budget``.
-            width: of the view's tokens; the instruction's are half as wide.
+            width: of the view's tokens; the instruction's are a quarter as wide.
             processes: that make demonstrations; 0 = one for each core.
             quick: a quarter of everything, to see that it works.
         """
@@ -106,7 +109,7 @@ class Synergy:
         learning_rate: float = Field(default=1e-3, gt=0)
         modality_dropout: float = Field(default=0.3, ge=0, lt=1)
         weight_decay: float = Field(default=0.01, ge=0)
-        width: PositiveInt = 128
+        width: PositiveInt = 256
         processes: int = Field(default=0, ge=0)
         quick: bool = False
 
@@ -165,7 +168,7 @@ class Synergy:
         exchanged: str = "",
         without: Collection[str] = (),
     ) -> Rollout:
-        """Success in the unseen episodes; see ``FusionTask.act``.
+        """Success in the unseen episodes; see ``ActingTask.act``.
 
         Args:
             model: a ``FusedClassifier`` of some or all modalities.
@@ -186,7 +189,7 @@ class Synergy:
         worlds = self._fresh_worlds()
         told = other_instructions(worlds.missions) if exchanged else worlds.missions
         words = self.transitions.tokenizer(told)
-        views = [name for name in model.config.views if name not in without]
+        views = [name for name in model.views if name not in without]
         model.eval()
 
         def policy(seen: Seen) -> IntArray:
@@ -264,14 +267,13 @@ def other_instructions(missions: Sequence[str]) -> list[str]:
 
 
 def _towers(config: Synergy.Config, words: WordVocabulary) -> dict[str, TowerUse]:
-    view = GridView.Config(
-        history=config.history, width=config.width, hidden_width=2 * config.width
-    )
-    told_width = max(1, config.width // 2)
+    view = GridView.Config(history=config.history, width=config.width, hidden_width=config.width)
+    told_width = max(1, config.width // 4)
     told = GRUText.Config(
         vocabulary=words.size,
         embedding_width=told_width,
         width=told_width,
+        embedding_scale=_WORD_SCALE,
         tokenizer=str(words.folder),
         max_tokens=_MAX_WORDS,
     )

@@ -16,17 +16,16 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, PositiveFloat, model_validator
-from torch import nn
 
 from interlingua.catalogue.cache import to_stderr
 from interlingua.comparison.examples import Examples
-from interlingua.comparison.own_columns import number_groups
-from interlingua.comparison.own_division import Division, divided
-from interlingua.comparison.own_media import OwnMedia
-from interlingua.comparison.own_rows import own_rows
-from interlingua.comparison.own_table import TableSchema, modalities_of
-from interlingua.comparison.table_checks import check_presence
-from interlingua.comparison.task import Budget, Fold, Rollout
+from interlingua.comparison.own_table.checks import check_presence
+from interlingua.comparison.own_table.columns import number_groups
+from interlingua.comparison.own_table.division import Division, divided
+from interlingua.comparison.own_table.media import OwnMedia
+from interlingua.comparison.own_table.rows import own_rows
+from interlingua.comparison.own_table.schema import TableSchema, modalities_of
+from interlingua.comparison.task import Budget, Fold
 from interlingua.config import NamedConfig
 from interlingua.errors import DataError
 
@@ -181,10 +180,6 @@ class Table:
             degraded=degraded,
             towers={name: use for name, use in of_train.items() if not use.frozen},
         )
-
-    def act(self, model: nn.Module, seed: int, *, exchanged: str = "") -> Rollout | None:
-        """There is nothing to act on."""
-        return None
 
     @cached_property
     def _media(self) -> OwnMedia:

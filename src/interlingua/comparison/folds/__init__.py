@@ -1,0 +1,1 @@
+"""The divisions of a task: made, checked, and named after their data."""

@@ -1,0 +1,1 @@
+"""What the runs of a method come to: its row of figures."""

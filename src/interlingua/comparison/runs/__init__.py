@@ -1,0 +1,1 @@
+"""One method on one fold with one seed: trained, measured and recorded, in many processes."""

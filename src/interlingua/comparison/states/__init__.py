@@ -1,0 +1,1 @@
+"""Tokens of frozen towers over media in known states of damage, kept on disk."""

@@ -1,0 +1,1 @@
+"""What tasks are made of: things seen, named and spoken, whole or damaged, and demonstrations."""
