@@ -123,6 +123,6 @@ def test_pixels_equal_the_references(name: str, size: tuple[int, int], tmp_path:
     pixels = to_pixels(image, preprocess).numpy() / 255
     mean, std = (np.array(one)[:, None, None] for one in (preprocess.mean, preprocess.std))
     off = np.abs((theirs * std + mean) - pixels) * 255
-    # upright pictures: Pillow resizes a box in the other order of passes and rounds elsewhere
-    assert off.max() <= (1.01 if size[0] >= size[1] or name != "clip" else 10)
-    assert off.mean() <= 0.3
+    # torch's kernel rounds its weights to fewer bits than Pillow's
+    assert off.max() <= 2.01
+    assert off.mean() <= 0.05

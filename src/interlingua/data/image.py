@@ -29,6 +29,7 @@ from interlingua.data.gate import ImageLimits, decoding, read_bytes, require_ima
 from interlingua.data.image_header import ImageKind, declared_size
 from interlingua.data.image_mode import compose
 from interlingua.data.png_stream import shrink_png
+from interlingua.data.resize import resized_part
 from interlingua.data.svg import render_svg
 from interlingua.errors import MediaError
 from interlingua.towers.tower import ImagePreprocess
@@ -43,10 +44,6 @@ _READERS: dict[ImageKind, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
     "webp": WebPImagePlugin.WebPImageFile,
     "gif": GifImagePlugin.GifImageFile,
     "bmp": BmpImagePlugin.BmpImageFile,
-}
-_RESAMPLING = {
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
 }
 _STRIP_PIXELS = 1 << 20  # large pictures are composed in strips of about this many pixels
 _TRIM_TOLERANCE = 8  # of 255: what JPEG noise does to a plain border
@@ -180,8 +177,7 @@ def to_pixels(image: Image.Image, preprocess: ImagePreprocess) -> Tensor:
     if preprocess.trim:
         image = trimmed(image)
     resize = {"crop": _crop, "pad": _pad, "squash": _squash}[preprocess.fit]
-    array = np.array(resize(image, preprocess))
-    return torch.from_numpy(array).permute(2, 0, 1)
+    return resize(image, preprocess)
 
 
 def decode_pixels(
@@ -211,45 +207,37 @@ def trimmed(image: Image.Image) -> Image.Image:
     return image if box is None else image.crop(box)
 
 
-def _crop(image: Image.Image, preprocess: ImagePreprocess) -> Image.Image:
+def _crop(image: Image.Image, preprocess: ImagePreprocess) -> Tensor:
     """The centre square once the shorter side has ``size / crop_fraction`` pixels.
 
     On whole pixels, as torchvision's ``Resize`` and ``CenterCrop`` do it: half a pixel off changes
-    line art. The square is cut in the source, so a picture of 1 x 16,000 needs no more
-    memory than another.
+    line art.
     """
     size, shorter = preprocess.size, min(image.size)
-    whole = round(size / preprocess.crop_fraction)
-    spans = []
-    for side in image.size:
-        resized = whole * side // shorter
-        start = round((resized - size) / 2)
-        spans.append((start * side / resized, (start + size) * side / resized))
-    (left, right), (top, bottom) = spans
-    box = (left, top, right, bottom)
-    resampling = _RESAMPLING[preprocess.interpolation]
-    return image.resize((size, size), resampling, box=box, reducing_gap=2.0)
+    inner = round(size / preprocess.crop_fraction)
+    width, height = (inner * side // shorter for side in image.size)
+    start = round((width - size) / 2), round((height - size) / 2)
+    return resized_part(image, (width, height), start, (size, size), preprocess.interpolation)
 
 
-def _squash(image: Image.Image, preprocess: ImagePreprocess) -> Image.Image:
-    """Made square whatever its shape, then the centre of ``crop_fraction`` of it, on whole pixels.
-
-    Resizing the box that comes out equals resizing everything and cutting afterwards.
-    """
-    width, height = image.size
+def _squash(image: Image.Image, preprocess: ImagePreprocess) -> Tensor:
+    """Made square whatever its shape, then the centre of it, on whole pixels."""
     size = preprocess.size
     whole = round(size / preprocess.crop_fraction)
-    start, stop = (whole - size) // 2 / whole, ((whole - size) // 2 + size) / whole
-    box = (start * width, start * height, stop * width, stop * height)
-    resampling = _RESAMPLING[preprocess.interpolation]
-    return image.resize((size, size), resampling, box=box, reducing_gap=2.0)
+    start = (whole - size) // 2
+    return resized_part(
+        image, (whole, whole), (start, start), (size, size), preprocess.interpolation
+    )
 
 
-def _pad(image: Image.Image, preprocess: ImagePreprocess) -> Image.Image:
-    width, height = image.size
-    scale = preprocess.size / max(width, height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    resized = image.resize(size, _RESAMPLING[preprocess.interpolation], reducing_gap=2.0)
-    result = Image.new("RGB", (preprocess.size, preprocess.size), preprocess.background)
-    result.paste(resized, ((preprocess.size - size[0]) // 2, (preprocess.size - size[1]) // 2))
-    return result
+def _pad(image: Image.Image, preprocess: ImagePreprocess) -> Tensor:
+    """All of it, with the background's colour on both sides of the shorter one."""
+    size = preprocess.size
+    scale = size / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    inner = resized_part(image, (width, height), (0, 0), (width, height), preprocess.interpolation)
+    result = torch.tensor(preprocess.background, dtype=torch.uint8).repeat(size, size, 1)
+    pixels = result.permute(2, 0, 1)
+    left, top = (size - width) // 2, (size - height) // 2
+    pixels[:, top : top + height, left : left + width] = inner
+    return pixels

@@ -33,7 +33,7 @@ from interlingua.train.feature_fill import Encoder, FeatureTable, Fill, OnProgre
 
 __all__ = ["FeatureCache", "FeatureTable"]
 
-FORMAT_VERSION = 2  # raise it when decoding or pooling gives other numbers
+FORMAT_VERSION = 3  # raise it when decoding or pooling gives other numbers
 
 
 class FeatureCache:
