@@ -48,6 +48,8 @@ def brute_force(vectors, query, k, allowed=None):
 def ways(request, monkeypatch):
     """All ways to multiply: bytes where the processor is quick at them, and in pieces."""
     monkeypatch.setattr(products, "has_fast_bytes", lambda: request.param != "floats")
+    monkeypatch.setattr(scan, "_FEW", 0)
+    monkeypatch.setattr(scan, "_SELECTIVE_FOR_MANY", scan._SELECTIVE)
     if request.param == "forgotten":
         monkeypatch.setattr(scan, "KEPT_PRODUCTS", 0)
         monkeypatch.setattr(scan, "_CHUNK", 16_384)
@@ -83,6 +85,45 @@ def test_filtered_search_is_exact(ways, share, lists):
         expected, _ = brute_force(vectors, query, 12, keep)
         (found,) = nearest(matrix, query[None], 12, allowed)
         assert order[found.places].tolist() == expected
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.15, 0.01])
+@pytest.mark.parametrize("k", [1, 12, 40])
+@pytest.mark.parametrize("many", [16, 4], ids=["codes", "rows"])
+def test_many_filtered_questions_are_answered_exactly(ways, monkeypatch, share, k, many):
+    """In groups of some; where one of them finds too few rows at first, and on rows alone."""
+    monkeypatch.setattr(scan, "_SELECTIVE_FOR_MANY", many)
+    monkeypatch.setattr(scan, "_SEEN_AT_A_TIME", 4 * BLOCK * 12)
+    vectors = clustered(2000)
+    matrix, order = build(vectors, np.arange(2000), with_codes=True)
+    keep = np.random.default_rng(3).random(2000) < share
+    keep[:60] = False  # all that is near to the first questions, perhaps
+    allowed = np.where(order >= 0, keep[np.maximum(order, 0)], False)
+    queries = unit(np.concatenate([vectors[:5], vectors[::61] + 0.05]))
+    found = nearest(matrix, queries, k, allowed)
+    assert len(found) == len(queries)
+    for query, one in zip(queries, found, strict=True):
+        expected, cosines = brute_force(vectors, query, k, keep)
+        assert order[one.places].tolist() == expected
+        assert one.cosines == pytest.approx(cosines[expected], abs=1e-6)
+
+
+def test_a_selective_filter_reads_its_rows_alone(monkeypatch):
+    vectors = spread(6400)
+    matrix, _ = build(vectors, np.arange(6400), with_codes=True)
+    monkeypatch.setattr(scan, "_FEW", 500)
+    coded = []
+    real = scan.factors_of
+    monkeypatch.setattr(scan, "factors_of", lambda *of: coded.append(1) or real(*of))
+    steps = ((500, 1, 0), (501, 1, 1), (1600, 4, 0), (1601, 4, 1))
+    for left, asked, by_codes in steps:
+        coded.clear()
+        allowed = np.arange(6400) < left
+        found = nearest(matrix, unit(vectors[:asked] + 0.1), 5, allowed)
+        assert [one.places.tolist() for one in found] == [
+            brute_force(vectors, query, 5, allowed)[0] for query in unit(vectors[:asked] + 0.1)
+        ]
+        assert len(coded) == by_codes, left
 
 
 def test_more_is_asked_for_than_there_is(ways):
@@ -121,8 +162,9 @@ def test_the_bound_holds_for_every_row():
         exact = vectors.astype(np.float64) @ queries.T.astype(np.float64)
         estimates = factors.multiply(slice(None)).numpy()
         for number in range(len(queries)):
-            scale = np.repeat(factors.scale(number), BLOCK)
-            upper = estimates[:, number] * scale + np.repeat(factors.margin(number), BLOCK)
+            one = slice(number, number + 1)
+            scale, margin = np.repeat(factors.scale(one), BLOCK), factors.margin(one)
+            upper = estimates[:, number] * scale + np.repeat(margin, BLOCK)
             assert (upper >= exact[:, number]).all()
             assert (upper - exact[:, number]).max() < 0.1  # and it is of use
 
@@ -132,8 +174,8 @@ def test_few_rows_are_ranked_exactly(monkeypatch):
     vectors = spread(6400)
     matrix, _ = build(vectors, np.arange(6400), with_codes=True)
     ranked = []
-    real = scan._cosines
-    monkeypatch.setattr(scan, "_cosines", lambda m, q, p: ranked.append(len(p)) or real(m, q, p))
+    real = scan.ranked
+    monkeypatch.setattr(scan, "ranked", lambda *of: ranked.append(len(of[-1])) or real(*of))
     nearest(matrix, unit(vectors[:1] + 0.3), 10)
     assert 10 <= sum(ranked) < 640
 

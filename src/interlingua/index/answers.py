@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +15,41 @@ from interlingua.index.columns import storable
 from interlingua.index.condition import Condition
 from interlingua.index.fields import column_of
 from interlingua.index.info import IndexInfo
+from interlingua.index.ranking import Found
 from interlingua.index.record import HIT_COLUMNS, Hit, Record
-from interlingua.index.snapshot import Row, Snapshot
+from interlingua.index.snapshot import FoundIn, Part, Snapshot
 
 SUGGESTED_FROM = 20_000  # keys; looking for the nearest of more takes too long
 _RECORD_COLUMNS = (*HIT_COLUMNS, "size", "modified")
 
 
-def hits_of(rows: Sequence[Row], info: IndexInfo) -> list[Hit]:
-    """The hit of each row."""
-    names = [*HIT_COLUMNS, *map(column_of, info.fields)]
-    own = list(info.fields)
-    hits: list[Hit | None] = [None] * len(rows)
-    for part in {id(row.part): row.part for row in rows}.values():
-        numbers = [number for number, row in enumerate(rows) if row.part is part]
-        places = [rows[number].place for number in numbers]
-        columns = [part.values(name, places) for name in names]
-        for number, values in zip(numbers, zip(*columns, strict=True), strict=True):
-            named = dict(zip(HIT_COLUMNS, values, strict=False))
-            fields = dict(zip(own, values[len(HIT_COLUMNS) :], strict=True))
-            hits[number] = Hit(score=rows[number].cosine, fields=fields, **named)
-    return [hit for hit in hits if hit is not None]
+def hits_of(found: Sequence[FoundIn], k: int, info: IndexInfo) -> list[list[Hit]]:
+    """The hits of each query, nearest first.
+
+    Args:
+        found: what ``Snapshot.search`` gave.
+        k: at most so many of each query.
+        info: of the index.
+    """
+    by_part = [_hits_in(part, rows, info) for part, rows in found]
+    if len(by_part) == 1:
+        return by_part[0]
+    return [
+        sorted(chain.from_iterable(hits), key=lambda hit: -hit.score)[:k]
+        for hits in zip(*by_part, strict=True)
+    ]
+
+
+def _hits_in(part: Part, found: Sequence[Found], info: IndexInfo) -> list[list[Hit]]:
+    """The hits of each query in one part; columns are made into objects in one go."""
+    places = np.concatenate([rows.places for rows in found])
+    cosines = np.concatenate([rows.cosines for rows in found]).tolist()
+    key, kind, *others = part.values(HIT_COLUMNS, places)
+    own = part.values([column_of(name) for name in info.fields], places)
+    fields = (dict(zip(info.fields, one, strict=True)) for one in zip(*own, strict=True))
+    # in the order of Hit's attributes
+    hits = map(Hit, key, kind, cosines, *others, fields if own else ({} for _ in cosines))
+    return [list(islice(hits, len(rows.places))) for rows in found]
 
 
 def records_of(state: Snapshot, condition: Condition | None) -> list[Record]:
@@ -42,7 +57,7 @@ def records_of(state: Snapshot, condition: Condition | None) -> list[Record]:
     names = [*_RECORD_COLUMNS, *map(column_of, state.info.fields)]
     found = []
     for part, places in state.matching(condition):
-        columns = [part.values(name, places.tolist()) for name in names]
+        columns = part.values(names, places)
         for place, values in zip(places, zip(*columns, strict=True), strict=True):
             one = dict(zip(names, values, strict=True))
             named = {name: one[name] for name in _RECORD_COLUMNS}

@@ -130,6 +130,20 @@ def columns_in_memory(table: Any, info: IndexInfo) -> Any:
     return pa.table(found).combine_chunks()
 
 
+def plain_values(column: Any) -> list[Any]:
+    """A column of ``columns_in_memory`` as Python values; equal ones of few are one object."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type):
+        found: list[Any] = column.to_pylist()
+        return found
+    found = []
+    for chunk in column.chunks:
+        values = [*chunk.dictionary.to_pylist(), None]  # the last one: for a place without a value
+        found += map(values.__getitem__, chunk.indices.fill_null(-1).to_numpy().tolist())
+    return found
+
+
 def searched_columns(info: IndexInfo) -> list[str]:
     """The table's columns that ``columns_in_memory`` takes."""
     wanted = {*TEXT_COLUMNS, "component", "size", "modified", *map(column_of, info.fields)}

@@ -15,6 +15,7 @@ from interlingua import durable
 from interlingua.errors import SearchIndexError
 from interlingua.index.info import REBUILD
 
+_END = b"LANC"  # of a whole file of rows
 _HINT = "latest_version_hint"  # rewritten at each change, and nothing depends on it
 
 
@@ -35,9 +36,27 @@ def file_digests(table: Path, known: Mapping[str, str]) -> dict[str, str]:
 
 
 def _settled(path: Path) -> str:
-    """SHA-256 of a file that LanceDB has written; LanceDB leaves it to the system when."""
+    """SHA-256 of a file that LanceDB has written; LanceDB leaves it to the system when.
+
+    Raises:
+        SearchIndexError: its end is missing: where the last write of a file of rows finds no room,
+            LanceDB says nothing of it.
+    """
     durable.sync_file(path)
+    if path.suffix == ".lance" and not _has_its_end(path):
+        path.unlink()  # no version that counts names it, and it would stop the next writer too
+        raise SearchIndexError(
+            "A file of the index was cut short when it was written.",
+            where=str(path),
+            next_step="Make room on the disk, then do it again: what was there is untouched.",
+        )
     return durable.file_sha256(path)
+
+
+def _has_its_end(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(_END)))
+        return file.read() == _END
 
 
 def verify_files(

@@ -1,6 +1,6 @@
 """Products of many rows with a few queries: of codes where the processor multiplies bytes faster.
 
-Shape legend: P rows, B blocks of 32, b some of the blocks, D width, Q queries.
+Shape legend: P rows, B blocks of 32, b some of the blocks, D width, Q queries, q some of them.
 """
 
 from __future__ import annotations
@@ -54,23 +54,29 @@ class Factors:
         found: torch.Tensor = multiply(self.rows[rows], self.columns, out=out)
         return found
 
-    def scale(self, query: int, blocks: Places | None = None) -> Floats:
-        """[b] what a product is multiplied by to estimate a cosine."""
+    def scale(self, queries: slice, blocks: Places | None = None) -> Floats:
+        """[q, b] what a product is multiplied by to estimate a cosine."""
         if self.codes is None or self.coded is None:
-            return np.ones(self.blocks if blocks is None else len(blocks), np.float32)
+            return np.ones(self._shape(queries, blocks), np.float32)
         steps = self.codes.steps if blocks is None else self.codes.steps[blocks]
-        found: Floats = np.multiply(steps, self.coded.steps[query], dtype=np.float32)
+        found: Floats = self.coded.steps[queries, None] * steps
         return found
 
-    def margin(self, query: int, blocks: Places | None = None) -> Floats:
-        """[b] what no cosine is above its estimate by."""
+    def margin(self, queries: slice, blocks: Places | None = None) -> Floats:
+        """[q, b] what no cosine is above its estimate by."""
         if self.codes is None or self.coded is None:
-            count = self.blocks if blocks is None else len(blocks)
-            return np.full(count, ROUNDING, np.float32)
+            return np.full(self._shape(queries, blocks), ROUNDING, np.float32)
         errors = self.codes.errors if blocks is None else self.codes.errors[blocks]
-        slack = self.coded.base[query] + self.codes.reach * self.coded.errors[query]
-        found: Floats = np.add(errors, slack, dtype=np.float32)
+        coded = self.coded
+        slack = coded.base[queries] + self.codes.reach * coded.errors[queries]
+        found: Floats = np.add(errors, slack[:, None], dtype=np.float32)
         return found
+
+    def _shape(self, queries: slice, blocks: Places | None) -> tuple[int, int]:
+        return (
+            len(range(self.columns.shape[1])[queries]),
+            self.blocks if blocks is None else len(blocks),
+        )
 
 
 def factors_of(matrix: Matrix, queries: Floats, width: int) -> Factors:

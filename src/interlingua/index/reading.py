@@ -154,8 +154,7 @@ class IndexReader:
             if not checked:
                 return []
             found = state.search(of_length_one(np.stack(checked)), k, condition, lists)
-            hits = iter(hits_of([row for rows in found for row in rows], info))
-            return [[next(hits) for _ in rows] for rows in found]
+            return hits_of(found, k, info) if found else [[] for _ in checked]
 
         return self._ask(answer)
 

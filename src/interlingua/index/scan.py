@@ -19,6 +19,7 @@ from interlingua.index.codes import BLOCK, Floats
 from interlingua.index.lists import Places
 from interlingua.index.matrix import Matrix
 from interlingua.index.products import ROUNDING, factors_of, scratch
+from interlingua.index.ranking import SPARE, Found, greatest, ranked, row_by_row
 
 Mask = npt.NDArray[np.bool_]
 
@@ -26,23 +27,14 @@ Mask = npt.NDArray[np.bool_]
 WIDTHS = {17: 64, 4: 16, 1: 1}
 KEPT_PRODUCTS = 1 << 22  # more are forgotten once the largest are found: 16 MB
 _CHUNK = 1 << 18  # products that stay in the cache until the largest are found
-_ROWS_AT_A_TIME = 1 << 16
+_SEEN_AT_A_TIME = 1 << 17  # estimates
 _BLOCKS_AT_A_TIME = 1 << 9
-_SELECTIVE = 64  # a filter that leaves less than one row in so many is followed row by row
-_SPARE = 8  # more rows than asked for, since float32 may swap neighbours
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The nearest rows of one query, nearest first.
-
-    Attributes:
-        cosines: [k] float64.
-        places: [k] rows of the matrix.
-    """
-
-    cosines: npt.NDArray[np.float64]
-    places: Places
+# rows that a filter leaves are multiplied alone where they are at most one in so many, or few
+_SELECTIVE = 16
+_SELECTIVE_FOR_MANY = 4  # queries that are asked at once: each row is gathered once for all
+_SELECTIVE_FOR_LISTS = 64  # which are few rows too
+_FEW = 2048
+_MANY = 4
 
 
 def nearest(
@@ -60,10 +52,13 @@ def nearest(
     if not len(matrix.vectors):
         return [Found(np.zeros(0), np.zeros(0, np.int64))] * len(queries)
     if matrix.codes is None:
-        return _row_by_row(matrix, queries, k, None if allowed is None else _places(allowed))
-    share = 1.0 if allowed is None else np.count_nonzero(allowed) / len(allowed)
-    if allowed is not None and share * _SELECTIVE < 1:
-        return _row_by_row(matrix, queries, k, _places(allowed))
+        return row_by_row(matrix, queries, k, None if allowed is None else _places(allowed))
+    share = 1.0
+    if allowed is not None:
+        left = int(np.count_nonzero(allowed))
+        share = left / len(allowed)
+        if left <= _multiplied_alone(len(allowed), len(queries), lists):
+            return row_by_row(matrix, queries, k, _places(allowed))
     some = _Some(matrix, k, allowed, share)
     if lists and matrix.lists is not None:
         return [_in_lists(some, query[None], lists) for query in queries]
@@ -72,41 +67,6 @@ def nearest(
         left = len(queries) - len(found)
         width = next(width for least, width in WIDTHS.items() if left >= least)
         found += _all_rows(some, queries[len(found) : len(found) + width], width)
-    return found
-
-
-def _row_by_row(matrix: Matrix, queries: Floats, k: int, rows: Places | None) -> list[Found]:
-    """All rows, or those given, in float32."""
-    total = len(matrix.vectors) if rows is None else len(rows)
-    wanted = k + _SPARE
-    best = [(np.zeros(0, np.float32), np.zeros(0, np.int64)) for _ in queries]
-    for start in range(0, total, _ROWS_AT_A_TIME):
-        places = np.arange(start, min(start + _ROWS_AT_A_TIME, total))
-        part = matrix.vectors[start : start + len(places)]
-        if rows is not None:
-            places = rows[places]
-            part = matrix.vectors[places]
-        products = queries @ part.T  # [Q, n]
-        for number, row in enumerate(products):
-            few = _greatest(row, wanted)
-            cosines, kept = best[number]
-            best[number] = np.concatenate([cosines, row[few]]), np.concatenate([kept, places[few]])
-    return [_ranked(matrix, query, k, *one) for query, one in zip(queries, best, strict=True)]
-
-
-def _ranked(matrix: Matrix, query: Floats, k: int, cosines: Floats, places: Places) -> Found:
-    """The k best of some rows, in float64."""
-    places = places[_greatest(cosines, k + _SPARE)]
-    exact = matrix.vectors[places].astype(np.float64) @ query.astype(np.float64)
-    order = np.lexsort((places, -exact))[:k]
-    return Found(exact[order], places[order])
-
-
-def _greatest(values: Floats, count: int) -> Places:
-    """Where the greatest are, in no order."""
-    if len(values) <= count:
-        return np.arange(len(values))
-    found: Places = np.argpartition(-values, count - 1)[:count]
     return found
 
 
@@ -128,45 +88,60 @@ class _Some:
 
     def first(self) -> int:
         """How many blocks are looked at first: enough for k rows that are allowed."""
-        return min(round((self.k + _SPARE) / max(self.share, 1 / _SELECTIVE)), 1 << 14)
+        return min(round((self.k + SPARE) / max(self.share, 1 / _SELECTIVE)), 1 << 14)
 
 
 @dataclass(frozen=True, slots=True)
 class _Estimates:
-    """What is known of the cosines of one query [D] with some blocks.
+    """What is known of the cosines of some queries with some blocks.
 
     Attributes:
         vectors: [B, 32, D] of all blocks.
-        query: [D].
-        upper: [b] what no cosine of a block is above.
-        scale: [b] what a product of codes is multiplied by to estimate a cosine.
-        margin: [b] what a cosine is not above its estimate by.
-        products: [b, 32] of codes; None where they weren't kept.
+        queries: [q, D]; one where products weren't kept.
+        upper: [q, b] what no cosine of a block is above.
+        scale: [q, b] what a product of codes is multiplied by to estimate a cosine.
+        margin: [q, b] what a cosine is not above its estimate by.
+        products: [b, 32, q] of codes; None where they weren't kept.
         blocks: [b] their numbers; None = all.
     """
 
     vectors: Floats
-    query: Floats
+    queries: Floats
     upper: Floats
     scale: Floats
     margin: Floats
     products: npt.NDArray[Any] | None
     blocks: Places | None = None
 
-    def upper_of(self, some: Places) -> Floats:
-        """[n, 32] what the cosines of the rows of some of the blocks are not above."""
-        if self.products is not None:
-            found: Floats = self.products[some] * self.scale[some, None]
-            found += self.margin[some, None]
+    def upper_of(self, of: Places, some: Places) -> Floats:
+        """[n, 32] what the cosines of the rows of some blocks [n] and queries [n] are not above."""
+        found: Floats
+        if self.products is None:
+            numbers = some if self.blocks is None else self.blocks[some]
+            rows = self.vectors[numbers].reshape(-1, self.queries.shape[1])
+            found = (rows @ self.queries[0]).reshape(-1, BLOCK)
+            return found + np.float32(ROUNDING)
+        if len(self.queries) == 1:  # the same, sooner
+            found = self.products[:, :, 0][some] * self.scale[0, some, None]
+            found += self.margin[0, some, None]
             return found
-        numbers = some if self.blocks is None else self.blocks[some]
-        rows = self.vectors[numbers].reshape(-1, len(self.query))
-        return (rows @ self.query + np.float32(ROUNDING)).reshape(-1, BLOCK)
+        found = self.products[some, :, of] * self.scale[of, some, None]
+        found += self.margin[of, some, None]
+        return found
 
     def places(self, places: Places, within: Places) -> Places:
-        """Rows of the matrix, for blocks [n] of these and rows [n] within each."""
+        """Rows of the matrix, for blocks of these and rows within each."""
         found: Places = (places if self.blocks is None else self.blocks[places]) * BLOCK + within
         return found
+
+
+def _multiplied_alone(total: int, queries: int, lists: int) -> int:
+    """As many rows that a filter leaves, of a matrix, are multiplied without looking at codes."""
+    if lists:
+        return total // _SELECTIVE_FOR_LISTS
+    if queries >= _MANY:
+        return total // _SELECTIVE_FOR_MANY
+    return max(total // _SELECTIVE, min(_FEW, total // _SELECTIVE_FOR_MANY))
 
 
 def _all_rows(some: _Some, queries: Floats, width: int) -> list[Found]:
@@ -187,14 +162,16 @@ def _all_rows(some: _Some, queries: Floats, width: int) -> list[Found]:
         torch.amax(part.view(-1, BLOCK, width), 1, out=largest[blocks])
     by_block = products.view(-1, BLOCK, width).numpy() if kept else None
     by_query = largest.T.contiguous().numpy()
-    found = []
-    for number, query in enumerate(queries):
-        scale, margin = factors.scale(number), factors.margin(number)
-        upper = by_query[number] * scale
+    grouped = some.matrix.vectors.reshape(-1, BLOCK, queries.shape[1])
+    together = max(_SEEN_AT_A_TIME // (some.first() * BLOCK), 1) if kept else 1
+    found: list[Found] = []
+    for start in range(0, len(queries), together):
+        group = slice(start, min(start + together, len(queries)))
+        scale, margin = factors.scale(group), factors.margin(group)
+        upper = by_query[group] * scale
         upper += margin
-        own = None if by_block is None else by_block[:, :, number]
-        grouped = some.matrix.vectors.reshape(-1, BLOCK, len(query))
-        found.append(_best(some, _Estimates(grouped, query, upper, scale, margin, own)))
+        own = None if by_block is None else by_block[:, :, group]
+        found += _best(some, _Estimates(grouped, queries[group], upper, scale, margin, own))
     return found
 
 
@@ -212,49 +189,62 @@ def _in_lists(some: _Some, query: Floats, count: int) -> Found:
         return Found(np.zeros(0), np.zeros(0, np.int64))
     factors = factors_of(some.matrix, query, 1)
     pairs = list(zip(starts.tolist(), ends.tolist(), strict=True))
-    products = torch.cat([factors.multiply(slice(*pair)) for pair in pairs]).view(-1, BLOCK)
+    products = torch.cat([factors.multiply(slice(*pair)) for pair in pairs]).view(-1, BLOCK, 1)
     blocks = np.concatenate([np.arange(start // BLOCK, end // BLOCK) for start, end in pairs])
-    scale, margin = factors.scale(0, blocks), factors.margin(0, blocks)
-    upper = products.amax(1).numpy() * scale + margin
+    scale, margin = factors.scale(slice(1), blocks), factors.margin(slice(1), blocks)
+    upper = products.amax(1).T.numpy() * scale + margin
     grouped = some.matrix.vectors.reshape(-1, BLOCK, query.shape[1])
-    own = products.numpy()
-    return _best(some, _Estimates(grouped, query[0], upper, scale, margin, own, blocks))
+    (found,) = _best(
+        some, _Estimates(grouped, query, upper, scale, margin, products.numpy(), blocks)
+    )
+    return found
 
 
-def _best(some: _Some, estimates: _Estimates) -> Found:
-    """The k best of the blocks' rows for one query."""
-    matrix, query, allowed, k = some.matrix, estimates.query, some.allowed, some.k
-    first = _greatest(estimates.upper, some.first())
-    seen = estimates.upper_of(first).reshape(-1)
-    if allowed is not None:
-        seen[~allowed[estimates.places(first[:, None], np.arange(BLOCK)).reshape(-1)]] = -np.inf
-    best = _greatest(seen, k + _SPARE)
-    if allowed is not None:
-        best = best[seen[best] > -np.inf]
-    least = -np.inf
-    if len(best) >= k:
-        cosines = matrix.vectors[estimates.places(first[best // BLOCK], best % BLOCK)] @ query
-        least = float(np.partition(cosines, len(cosines) - k)[len(cosines) - k]) - ROUNDING
-    elif estimates.blocks is None:  # too few to know how good the k-th must be
-        return _row_by_row(matrix, query[None], k, _places_of(matrix, allowed))[0]
-    near = np.flatnonzero(estimates.upper >= least)
+def _best(some: _Some, estimates: _Estimates) -> list[Found]:
+    """The k best of the blocks' rows for each query."""
+    matrix, queries, allowed, k = some.matrix, estimates.queries, some.allowed, some.k
+    least = _least(some, estimates)
+    if estimates.blocks is None and not np.isfinite(least).all():
+        # too few to know how good the k-th must be
+        return row_by_row(matrix, queries, k, _places_of(matrix, allowed))
+    upper = estimates.upper
+    query, block = np.divmod(np.flatnonzero(upper >= least[:, None]), upper.shape[1])
+    step = _BLOCKS_AT_A_TIME if estimates.products is None else _SEEN_AT_A_TIME // BLOCK
     parts = []
-    for start in range(0, len(near), _BLOCKS_AT_A_TIME):
-        blocks = near[start : start + _BLOCKS_AT_A_TIME]
-        block, row = np.nonzero(estimates.upper_of(blocks) >= least)
-        parts.append(estimates.places(blocks[block], row))
-    places = np.concatenate(parts)
+    for start in range(0, len(block), step):
+        owners, blocks = query[start : start + step], block[start : start + step]
+        near = estimates.upper_of(owners, blocks) >= least[owners, None]
+        pair, row = np.divmod(np.flatnonzero(near), BLOCK)
+        of, places = owners[pair], estimates.places(blocks[pair], row)
+        if allowed is not None:
+            kept = allowed[places]
+            of, places = of[kept], places[kept]
+        parts.append((of, places))
+    of, places = map(np.concatenate, zip(*parts, strict=True))
+    return ranked(matrix, queries, k, of, places)
+
+
+def _least(some: _Some, estimates: _Estimates) -> Floats:
+    """[q] what the k-th best cosine isn't below; -inf where too few rows were looked at."""
+    queries, allowed, k = estimates.queries, some.allowed, some.k
+    of = np.arange(len(queries))[:, None]
+    first = greatest(estimates.upper, some.first())  # [q, f]
+    owners = np.broadcast_to(of, first.shape).reshape(-1)
+    seen = estimates.upper_of(owners, first.reshape(-1)).reshape(len(queries), -1)  # [q, f 32]
     if allowed is not None:
-        places = places[allowed[places]]
-    return _ranked(matrix, query, k, *_cosines(matrix, query, places))
-
-
-def _cosines(matrix: Matrix, query: Floats, places: Places) -> tuple[Floats, Places]:
-    """[n] of rows with one query [D]; so many at a time that their copies are small."""
-    if len(places) <= _ROWS_AT_A_TIME:
-        return matrix.vectors[places] @ query, places
-    parts = np.split(places, range(_ROWS_AT_A_TIME, len(places), _ROWS_AT_A_TIME))
-    return np.concatenate([matrix.vectors[part] @ query for part in parts]), places
+        numbers = first if estimates.blocks is None else estimates.blocks[first]
+        there = allowed.reshape(-1, BLOCK)[numbers].reshape(seen.shape)
+        np.copyto(seen, -np.inf, where=~there)
+    best = greatest(seen, k + SPARE)
+    if best.shape[1] < k:
+        return np.full(len(queries), -np.inf, np.float32)
+    places = estimates.places(first[of, best // BLOCK], best % BLOCK)
+    cosines = np.matmul(some.matrix.vectors[places], queries[..., None])[..., 0]
+    if allowed is not None:
+        cosines[seen[of, best] == -np.inf] = -np.inf
+    kth = best.shape[1] - k
+    found: Floats = np.partition(cosines, kth)[:, kth] - np.float32(ROUNDING)
+    return found
 
 
 def _places_of(matrix: Matrix, allowed: Mask | None) -> Places:

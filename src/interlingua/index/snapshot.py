@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from interlingua.index.codes import Floats
 from interlingua.index.columns import (
     columns_in_memory,
     of_length_one,
+    plain_values,
     schema,
     searched_columns,
 )
@@ -32,6 +33,7 @@ from interlingua.index.info import IndexInfo
 from interlingua.index.integrity import verify_files
 from interlingua.index.lists import Places
 from interlingua.index.matrix import Matrix, build
+from interlingua.index.ranking import Found
 from interlingua.index.scan import nearest
 
 MANY_NEW = 0.2  # of the rows: beyond it a matrix in memory is made anew
@@ -58,20 +60,20 @@ class Part:
     _masks: OrderedDict[Condition, Mask] = field(default_factory=OrderedDict)
     _columns: dict[str, list[Any]] = field(default_factory=dict)
 
-    def values(self, name: str, places: Sequence[int]) -> list[Any]:
-        """Some rows of a column as plain Python values.
+    def values(self, names: Sequence[str], places: Places) -> list[list[Any]]:
+        """Some rows of some columns as plain Python values.
 
         Those of a small part are converted once and kept, since looking them up one by one takes
         longer than a search of so few vectors.
         """
-        column = self.records.column(name)
-        if len(column) > PLAIN_UP_TO:
-            found: list[Any] = column.take(row_numbers(places)).to_pylist()
-            return found
-        if name not in self._columns:
-            self._columns[name] = column.to_pylist()
-        plain = self._columns[name]
-        return [plain[place] for place in places]
+        if len(self.matrix.vectors) > PLAIN_UP_TO:
+            rows = row_numbers(places)
+            return [plain_values(self.records.column(name).take(rows)) for name in names]
+        for name in names:
+            if name not in self._columns:
+                self._columns[name] = plain_values(self.records.column(name))
+        wanted = places.tolist()
+        return [list(map(self._columns[name].__getitem__, wanted)) for name in names]
 
     def allowed(self, condition: Condition | None) -> Mask | None:
         """[P] rows that may be found; None = all."""
@@ -89,13 +91,7 @@ class Part:
         return len(self.records) if self.alive is None else int(np.count_nonzero(self.alive))
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One found row."""
-
-    cosine: float
-    part: Part
-    place: int
+FoundIn: TypeAlias = tuple[Part, Sequence[Found]]  # rows of a part, of each query
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +114,8 @@ class Snapshot:
 
     def search(
         self, queries: Floats, k: int, condition: Condition | None = None, lists: int = 0
-    ) -> list[list[Row]]:
-        """The k nearest rows of each query [Q, D] of length 1, nearest first.
+    ) -> list[FoundIn]:
+        """The k nearest rows of each query [Q, D] of length 1, in each part.
 
         Args:
             queries: are asked for.
@@ -127,15 +123,10 @@ class Snapshot:
             condition: what a row must be, checked.
             lists: look into so many of the nearest lists only; 0 = exact.
         """
-        found: list[list[Row]] = [[] for _ in queries]
-        for part in self.parts:
-            some = nearest(part.matrix, queries, k, part.allowed(condition), lists)
-            for rows, one in zip(found, some, strict=True):
-                pairs = zip(one.cosines.tolist(), one.places.tolist(), strict=True)
-                rows += [Row(cosine, part, place) for cosine, place in pairs]
-        if len(self.parts) > 1:
-            found = [sorted(rows, key=lambda row: -row.cosine)[:k] for rows in found]
-        return found
+        return [
+            (part, nearest(part.matrix, queries, k, part.allowed(condition), lists))
+            for part in self.parts
+        ]
 
     def matching(self, condition: Condition | None) -> list[tuple[Part, Places]]:
         """The rows that pass, by part."""

@@ -23,6 +23,7 @@ from interlingua.index.matrix_files import PREFIX as MATRIX_PREFIX
 LOCK_NAME = ".lock"
 TABLE_PREFIX = "records-"
 MOST_PASSES = 8
+_NO_ROOM = ("No space left on device", "Disk quota exceeded")  # in LanceDB's words as in Python's
 DAMAGED = "The index is damaged or can't be read."
 
 
@@ -161,6 +162,13 @@ def explained(folder: Path, what: str = DAMAGED) -> Iterator[None]:
 
 
 def _explain(folder: Path, what: str, error: BaseException) -> SearchIndexError:
+    full = next((told for told in _NO_ROOM if told in str(error)), "")
+    if full:
+        return SearchIndexError(
+            f"{what.rstrip('.')}: {full}.",
+            where=str(folder),
+            next_step="Make room on the disk, then do it again: what was acknowledged is there.",
+        )
     detail = " ".join(str(error).split(", /")[0].split())[:200]
     return SearchIndexError(
         f"{what} ({detail})",
@@ -187,7 +195,9 @@ def write_lock(folder: Path) -> Iterator[None]:
             yield
     except OSError as error:
         raise SearchIndexError(
-            f"The index can't be written: {error.strerror or error}.", where=str(folder)
+            f"The index can't be written: {error.strerror or error}.",
+            where=str(folder),
+            next_step="Check the disk and the permissions.",
         ) from error
 
 
