@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,16 @@ def cosines(ours: Any, peer: Any, what: str, at_least: float) -> list[Check]:
     if len(ours) > 1:
         checks.append(Check(f"{what}: nearest is itself", _found(ours, peer), 0.99, at_least=True))
     return checks
+
+
+def row_cosines(what: str, at_least: float) -> Callable[[Any, Any], list[Check]]:
+    """``cosines`` as a case's ``compare``: of (ours, peer).
+
+    Args:
+        what: the rows are.
+        at_least: the lowest cosine.
+    """
+    return lambda ours, peer: cosines(ours, peer, what, at_least)
 
 
 def _found(ours: FloatArray, peer: FloatArray) -> float:

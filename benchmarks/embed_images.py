@@ -20,16 +20,24 @@ import torch
 from benchmarks import clip_batches, clip_models, flops
 from benchmarks.clip_training import DTYPES, autocast
 from benchmarks.clipart_set import ClipartSet, clipart_set, images
-from benchmarks.compare import cosines
-from benchmarks.harness import Case, Check, Precision, Prepared, Side
+from benchmarks.compare import row_cosines
+from benchmarks.harness import Case, Precision, Prepared, Side
 from interlingua.device import has_fast_bf16, pick_device
 
 BATCH_SIZE = 64
+compare = row_cosines("vectors", 0.999)
+# for a tower of small pictures: ours decodes large files at a fraction of their size
+compare_roughly = row_cosines("vectors", 0.995)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Of this benchmark."""
     parser.add_argument("--model", default="ViT-B-32", choices=sorted(clip_models.SIZES))
+    add_file_options(parser)
+
+
+def add_file_options(parser: argparse.ArgumentParser) -> None:
+    """Which files: of every benchmark that reads ``clipart_set`` in slices."""
     parser.add_argument("--pictures-per-round", type=int, default=160, help="400: all in 5 rounds")
     parser.add_argument("--formats", nargs="+", default=["jpeg", "png"], choices=["jpeg", "png"])
 
@@ -53,8 +61,7 @@ def files_case(
     ours: Precision, device: str,
 ) -> Case:  # fmt: skip
     """Files to vectors."""
-    paths = pictures.paths(file_format)
-    rounds = [paths[start : start + per_round] for start in range(0, len(paths), per_round)]
+    rounds = slices(pictures.paths(file_format), per_round)
 
     def space() -> Prepared:
         return our_files(folder, rounds, device)
@@ -75,7 +82,8 @@ def files_case(
         compare=compare
         if clip_models.SIZES[model]["vision_cfg"]["image_size"] >= 224
         else compare_roughly,
-        note=f"{len(paths)} files of 400 to 800 pixels in {len(rounds)} slices, ours in {ours}",
+        note=f"{sum(map(len, rounds))} files of 400 to 800 pixels in {len(rounds)} slices, "
+        f"ours in {ours}",
     )
 
 
@@ -102,14 +110,9 @@ def model_case(
     )
 
 
-def compare(ours: Any, peer: Any) -> list[Check]:
-    """Vectors of the same pictures."""
-    return cosines(ours, peer, "vectors", 0.999)
-
-
-def compare_roughly(ours: Any, peer: Any) -> list[Check]:
-    """For a tower of small pictures: ours decodes large files at a fraction of their size."""
-    return cosines(ours, peer, "vectors", 0.995)
+def slices(paths: Sequence[Path], size: int) -> list[Sequence[Path]]:
+    """The files of each round."""
+    return [paths[start : start + size] for start in range(0, len(paths), size)]
 
 
 def our_files(folder: Path, rounds: Sequence[Sequence[Path]], device: str) -> Prepared:

@@ -25,26 +25,29 @@ from torch import Tensor, nn
 
 from benchmarks.clip_training import DTYPES, autocast
 from benchmarks.clipart_set import clipart_set, images
-from benchmarks.compare import as_rows, cosines
-from benchmarks.embed_images import BATCH_SIZE, Files
+from benchmarks.compare import as_rows, row_cosines
+from benchmarks.embed_images import BATCH_SIZE, Files, add_file_options, slices
 from benchmarks.harness import Case, Check, Precision, Prepared, Side
 from interlingua.data.loader import decode
 from interlingua.device import has_fast_bf16, pick_device
+from interlingua.towers.efficientnet import EfficientNet
 from interlingua.towers.pretrained import fingerprint, load_tower
-from interlingua.towers.tower import ImagePreprocess, Tower
+from interlingua.towers.tower import ImagePreprocess
 from interlingua.train.feature_cache import FeatureCache
 
 # products and sums of one picture of 224 pixels: the table of EfficientNet-lite's authors
 # (tensorflow/tpu, models/official/efficientnet/lite)
 FLOPS = 2 * 407e6
+compare = row_cosines("features", 0.999)
+# with a peer whose own bf16 is at a cosine of 0.988 to 0.997 to fp32 on drawings
+compare_roughly = row_cosines("features", 0.98)
 Paths = Sequence[Path]
 Encode = Callable[[Tensor], Tensor]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Of this benchmark."""
-    parser.add_argument("--pictures-per-round", type=int, default=160, help="400: all in 5 rounds")
-    parser.add_argument("--formats", nargs="+", default=["jpeg", "png"], choices=["jpeg", "png"])
+    add_file_options(parser)
 
 
 def cases(options: argparse.Namespace) -> Iterator[Case]:
@@ -53,8 +56,7 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
     pictures = clipart_set(min(2000, per_round * options.rounds))
     ours: Precision = "bf16" if has_fast_bf16(pick_device(options.device)) else "fp32"
     for file_format in options.formats:
-        paths = pictures.paths(file_format)
-        rounds = [paths[at : at + per_round] for at in range(0, len(paths), per_round)]
+        rounds = slices(pictures.paths(file_format), per_round)
         yield files_case(file_format, rounds, ours, options.device)
     paths = pictures.paths("jpeg")
     yield tower_case(paths[: 8 if options.quick else BATCH_SIZE], ours, options.device)
@@ -107,7 +109,7 @@ def tower_case(paths: Paths, ours: Precision, device: str) -> Case:
     """Pixels in memory to features."""
     tower = our_tower()
     pixels = pixels_of(tower, paths)
-    floats = tower.normalize(pixels)  # type: ignore[operator]
+    floats = tower.normalize(pixels)
     timm = f"timm {_version('timm')}"
     return Case(
         f"tower alone, {len(paths)} at once",
@@ -133,21 +135,11 @@ def tower_case(paths: Paths, ours: Precision, device: str) -> Case:
     )
 
 
-def compare(ours: Any, peer: Any) -> list[Check]:
-    """Features of the same pictures."""
-    return cosines(ours, peer, "features", 0.999)
-
-
-def compare_roughly(ours: Any, peer: Any) -> list[Check]:
-    """With a peer whose own bf16 is at a cosine of 0.996 to fp32 on drawings."""
-    return cosines(ours, peer, "features", 0.99)
-
-
 def same_in_fp32(paths: Paths, device: str) -> list[Check]:
     """Every number of every feature, of the same pixels in fp32, against both peers."""
     tower = our_tower()
     pixels = pixels_of(tower, paths)
-    floats = tower.normalize(pixels)  # type: ignore[operator]
+    floats = tower.normalize(pixels)
     ours = as_rows(our_tower_alone(pixels, "fp32", device).outputs())
     found = []
     for name, encode in (("timm", timm_model("fp32", device)),
@@ -158,12 +150,14 @@ def same_in_fp32(paths: Paths, device: str) -> list[Check]:
     return found
 
 
-def our_tower() -> Tower:
+def our_tower() -> EfficientNet:
     """EfficientNet-Lite0 as its weights were trained: the centre of the picture."""
-    return load_tower("efficientnet", "efficientnet-lite0", fit="crop")
+    tower = load_tower("efficientnet", "efficientnet-lite0", fit="crop")
+    assert isinstance(tower, EfficientNet)
+    return tower
 
 
-def pixels_of(tower: Tower, paths: Paths) -> Tensor:
+def pixels_of(tower: EfficientNet, paths: Paths) -> Tensor:
     """[M, 3, 224, 224] uint8, as our data side makes them."""
     return next(decode(images(paths), tower.preprocess, batch_size=len(paths))).values
 
@@ -207,7 +201,7 @@ def cached_features(precision: Precision, device: str) -> Callable[[Path, Paths]
 
 def our_tower_alone(pixels: Tensor, precision: Precision, device: str) -> Prepared:
     """The folded tower on pixels."""
-    ready = our_tower().for_inference(DTYPES[precision]).to(device)  # type: ignore[operator]
+    ready = our_tower().for_inference(DTYPES[precision]).to(device)
     there = pixels.to(device)
 
     def run(_: int) -> Any:
@@ -219,10 +213,10 @@ def our_tower_alone(pixels: Tensor, precision: Precision, device: str) -> Prepar
 
 def reference_model(device: str) -> Encode:
     """``extract_features`` of ``efficientnet_lite_pytorch`` and the average over the map."""
-    model = _reference().to(device)
+    model: Any = _reference().to(device)  # a peer's class, which mypy knows nothing of
 
     def encode(pixels: Tensor) -> Tensor:
-        pooled: Tensor = model.extract_features(pixels).mean((2, 3))  # type: ignore[operator]
+        pooled: Tensor = model.extract_features(pixels).mean((2, 3))
         return pooled
 
     return encode
@@ -235,26 +229,30 @@ def timm_model(precision: Precision, device: str) -> Encode:
     """
     import timm
 
-    model = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
+    model: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
     theirs = model.state_dict()
     values = [v for name, v in _reference().state_dict().items() if not name.startswith("_fc.")]
     model.load_state_dict(dict(zip(theirs, values, strict=True)))
     model = model.to(device).eval()
-    if precision == "fp32":
-        return lambda pixels: model(pixels)  # type: ignore[no-any-return]
-    model = model.to(memory_format=torch.channels_last)
-    return lambda pixels: model(  # type: ignore[no-any-return]
-        pixels.contiguous(memory_format=torch.channels_last)
-    )
+    if precision == "bf16":
+        model = model.to(memory_format=torch.channels_last)
+
+    def encode(pixels: Tensor) -> Tensor:
+        if precision == "bf16":
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
+        features: Tensor = model(pixels)
+        return features
+
+    return encode
 
 
 def _reference() -> nn.Module:
-    from efficientnet_lite_pytorch import EfficientNet
+    from efficientnet_lite_pytorch import EfficientNet as Reference
     from safetensors.torch import load_file
 
     from interlingua import weights
 
-    model: nn.Module = EfficientNet.from_name("efficientnet-lite0")
+    model: nn.Module = Reference.from_name("efficientnet-lite0")
     model.load_state_dict(load_file(Path(weights.get("efficientnet-lite0")) / "model.safetensors"))
     return model.eval()
 

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Findings
-from interlingua.comparison.budget import fusion_parameters
 from interlingua.comparison.engine import compare
-from interlingua.comparison.methods import widths_of
+from interlingua.comparison.methods.budget import fusion_parameters
+from interlingua.comparison.methods.plan import widths_of
 from interlingua.comparison.result import Comparison
 from interlingua.comparison.tasks import TABLE
 from interlingua.comparison.tasks.synergy import Synergy

@@ -7,6 +7,9 @@ import numpy
 import pytest
 from PIL import Image
 
+# where processes aren't the matter: each takes seconds to start
+THREADS = ("--workers", 0)
+
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,10 +43,12 @@ def test_a_page_and_words_by_default(interlingua, pictures: Path) -> None:
 def test_json_alone_writes_no_page(interlingua, pictures: Path) -> None:
     ended = interlingua("data", "check", pictures, "--json")
     found = json.loads(ended.out)
+    again = interlingua("data", "check", pictures, "--json", "--workers", 0)
+    assert json.loads(again.out) == found
     assert (ended.code, found["format_version"]) == (0, 1)
     assert found["media"][0]["damaged"] == {"damaged": 1}
     assert "page" not in found and not list(Path().glob("*.html"))
-    ended = interlingua("data", "check", pictures, "--json", "--out", "deep/look.html")
+    ended = interlingua("data", "check", pictures, *THREADS, "--json", "--out", "deep/look.html")
     assert Path(json.loads(ended.out)["page"]).exists()
 
 
@@ -58,7 +63,7 @@ def test_the_tokenizer_of_a_recipe(interlingua, pictures: Path, world) -> None:
     from interlingua.train.recipe import to_yaml
 
     Path("mine.yaml").write_text(to_yaml(world.recipe()))
-    ended = interlingua("data", "check", pictures, "--json", "--recipe", "mine.yaml")
+    ended = interlingua("data", "check", pictures, *THREADS, "--json", "--recipe", "mine.yaml")
     assert ended.code == 0, ended.err
     found = json.loads(ended.out)
     assert found["tokens"]["max_tokens"] == 20
@@ -69,11 +74,11 @@ def test_the_tokenizer_of_a_recipe(interlingua, pictures: Path, world) -> None:
 def test_nothing_to_learn_from_ends_with_1(interlingua, pictures: Path) -> None:
     for path in pictures.glob("*.txt"):
         path.write_text("the same\n")
-    ended = interlingua("data", "check", pictures, "--json")
+    ended = interlingua("data", "check", pictures, *THREADS, "--json")
     assert ended.code == 1
     assert "There is nothing to learn from. Pairs are learned from" in ended.err
     assert json.loads(ended.out)["refused"]
-    ended = interlingua("data", "check", pictures)
+    ended = interlingua("data", "check", pictures, *THREADS)
     assert ended.code == 1 and "Look at pictures-check.html" in ended.err
 
 
@@ -83,11 +88,12 @@ def test_splitting_and_checking_what_came_of_it(interlingua, pictures: Path) -> 
     assert "split/train.jsonl: 7 samples, 7 things" in ended.out
     assert "split/test.jsonl: 4 samples" in ended.out
     sides = ("split/train.jsonl", "--test", "split/test.jsonl")
-    ended = interlingua("data", "check", *sides, "--json")
+    ended = interlingua("data", "check", *sides, *THREADS, "--json")
     assert ended.code == 0, ended.err
     shared = json.loads(ended.out)["shared"]
     assert (shared["components"], shared["files"], shared["test_samples"]) == (0, 0, 4)
-    ended = interlingua("data", "check", "split/train.jsonl", "--test", pictures, "--json")
+    sides = ("split/train.jsonl", "--test", pictures)
+    ended = interlingua("data", "check", *sides, *THREADS, "--json")
     assert json.loads(ended.out)["shared"]["test_affected"] == 7
 
 

@@ -123,6 +123,20 @@ def test_a_model_learns_a_small_folder_and_is_no_worse_for_it(
     assert "**not stated**" in card  # the licence of the user's own pictures
 
 
+def test_the_page_shows_what_chose_nothing(tuned: Path) -> None:
+    found = json.loads((tuned / "printed.json").read_text())
+    page = (tuned / "report.html").read_text("utf-8")
+    assert found["page"] == str(tuned / "report.html")
+    assert f"{found['choose_by']} held-out samples chose among the weights" in page
+    figures = json.loads((tuned / "figures.json").read_text())
+    assert figures["counts"]["held_out"] == found["judge_by"]
+    rows = {(row["query"], row["gallery"]): row for row in figures["held_out"]}
+    row = rows["image", "text"]
+    assert (row["n"], row["gallery_size"]) == (found["judge_by"], found["judge_by"])
+    # a text of the picture's class is right, whichever picture it stands with
+    assert row["r_at"]["1"]["value"] > 0.7
+
+
 def test_the_guard_keeps_the_model_where_training_only_harms(
     interlingua, tuned: Path, pictures: Path, tmp_path: Path
 ) -> None:
@@ -174,6 +188,9 @@ def test_captions_of_a_manifest_are_learned_too(
     assert ended.code == 0, ended.err
     found = json.loads(ended.out)
     assert found["chosen"]["n"] == found["judge_by"]
+    figures = json.loads((tmp_path / "run" / "figures.json").read_text())
+    assert figures["counts"]["held_out"] == found["judge_by"]
+    assert (tmp_path / "run" / "report.html").exists()
 
 
 def test_a_probe_reads_the_towers_of_a_fine_tuned_model(

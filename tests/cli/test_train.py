@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from interlingua.errors import Interrupted
 from interlingua.recipes import TABLE
+from interlingua.train.checkpoint import CheckpointStore
+from interlingua.train.log import Silent
+from interlingua.train.recipe import Recipe, apply_overrides
+from interlingua.train.session import train_recipe
+from interlingua.train.source_batches import SourceBatches
 
 
 def test_without_a_recipe(interlingua) -> None:
@@ -15,12 +25,73 @@ def test_without_a_recipe(interlingua) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["demo"], ["demo", "seed=2"], ["--tiny"], ["--out", "elsewhere"], ["--dry-run"]],
-)
+    [
+        ["demo"], ["demo", "seed=2"], ["--tiny"], ["--out", "elsewhere"], ["--dry-run"],
+        ["demo", "--processes", 2],
+    ],
+)  # fmt: skip
 def test_a_resumed_run_keeps_its_recipe(interlingua, arguments, tmp_path: Path) -> None:
     ended = interlingua("train", *arguments, "--resume", tmp_path)
     assert ended.code == 2
     assert "keeps its own recipe" in ended.err
+
+
+class StopAt(Silent):
+    """SIGTERM, as it were, once a step is done."""
+
+    def __init__(self, step: int):
+        self.step = step
+
+    def advance(self, step: int) -> None:
+        if step == self.step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def streaming(world: Any, workers: int) -> Recipe:
+    """Pictures and words, both towers trained, over more than one epoch."""
+    recipe: Recipe = world.recipe(
+        trained=("image", "text"),
+        named=False,
+        stages=[{"steps": 6, "batch_size": 7, "log_every": 1}],
+        data={"sources": [{"source": world.source()}], "stream": {"workers": workers}},
+    )
+    return apply_overrides(recipe, ["model.views={image: image, text: text}"])
+
+
+def test_resumed_with_another_number_of_workers(
+    interlingua, world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1 -> 2 threads that decode, by the command: the weights of an unbroken run, bit for bit."""
+    threads: list[int] = []
+    begin = SourceBatches.__init__
+
+    def noted(self: SourceBatches, *arguments: Any, **options: Any) -> None:
+        threads.append(options["threads"])
+        begin(self, *arguments, **options)
+
+    monkeypatch.setattr(SourceBatches, "__init__", noted)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    train_recipe(streaming(world, 1), whole)
+    with pytest.raises(Interrupted):
+        train_recipe(streaming(world, 1), broken, display=StopAt(3))
+    assert CheckpointStore(broken / "steps").load().step == 3
+    ended = interlingua("train", "--resume", broken, "--workers", 2)
+    assert ended.code == 0, ended.err
+    assert threads == [1, 1, 2]
+    first, second = (CheckpointStore(run / "steps").load() for run in (whole, broken))
+    assert (second.step, second.digests) == (6, first.digests)
+    for name, value in first.tensors["model"].items():
+        assert torch.equal(value, second.tensors["model"][name]), name
+
+
+def test_workers_where_there_can_be_none(interlingua, finished_run: Path, tmp_path: Path) -> None:
+    ended = interlingua("train", "--resume", finished_run, "--workers", 2)
+    assert ended.code == 2
+    assert "data.stream" in ended.err and "Leave out the number" in ended.err
+    ended = interlingua("train", "demo", "--workers", 2, "--out", tmp_path / "run")
+    assert ended.code == 2
+    assert "data.stream.workers=2" in ended.err
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_unknown_recipe(interlingua) -> None:

@@ -115,6 +115,25 @@ def test_samples_come_back_as_they_were(everything: ListSource, tmp_path: Path) 
                 assert getattr(part, "weights", None) == getattr(was, "weights", None)
 
 
+def test_equal_recordings_stay_together(tmp_path: Path) -> None:
+    """As pictures that are the same drawing: the words that go with them don't matter."""
+    noise = numpy.random.default_rng(0).integers(-9000, 9000, (10, 4000), dtype=numpy.int16)
+    samples = []
+    for number in range(20):
+        path = tmp_path / f"{number}.{'wav' if number < 10 else 'flac'}"
+        soundfile.write(path, noise[number % 10], 8000)
+        text = Text(f"what is said in the long sentence of number {number}")
+        samples.append(Sample(f"{number}", (Audio(FileContent(path), "speech"), text)))
+    for seed in range(3):
+        out = tmp_path / f"out {seed}"
+        written = split_source(ListSource("spoken", samples), out, {"test": "6"}, seed=seed)
+        sides = [{int(one.key) % 10 for one in open_source(side.path)}
+                 for side in written.sides.values()]  # fmt: skip
+        assert not sides[0] & sides[1]
+        assert [side.samples for side in written.sides.values()] == [14, 6]
+        assert [side.components for side in written.sides.values()] == [7, 3]
+
+
 def test_media_stay_where_they_are_and_the_folder_can_move(
     everything: ListSource, tmp_path: Path
 ) -> None:

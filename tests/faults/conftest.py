@@ -1,19 +1,20 @@
-"""The switch, the server of children, a tiny training, and the count of what was tried."""
+"""The server of children, a training that nothing disturbed, and the count of what was tried."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from tests.faults import disk_switch
 from tests.faults.disk_switch import Change, Served
 from tests.faults.tally import Tally
 from tests.train import tiny_training
+from tests.train.conftest import one_thread, tiny_folder, tiny_media
+
+__all__ = ["one_thread", "tiny_folder", "tiny_media"]  # fixtures of the tests of faults as well
 
 KEY = pytest.StashKey[Tally]()
 
@@ -36,43 +37,12 @@ def tally(request: pytest.FixtureRequest) -> Tally:
     return request.config.stash[KEY]
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in the children: tensors this small only wait for a second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def served(switch_library: Path) -> Iterator[Served]:
     """One server of children for all tests."""
     server = Served(Path(__file__).with_name("killed_work.py"), switch_library)
     yield server
     server.close()
-
-
-@pytest.fixture(scope="session")
-def tiny_media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small pictures and sounds, old enough that their digests are remembered."""
-    folder = tmp_path_factory.mktemp("tiny") / "media"
-    tiny_training.make_media(folder)
-    for path in folder.iterdir():
-        os.utime(path, (1_600_000_000, 1_600_000_000))
-    return folder
-
-
-@pytest.fixture()
-def tiny_folder(tiny_media: Path, tmp_path: Path) -> Callable[[str], Path]:
-    """A new folder that has the media and nothing else yet."""
-
-    def make(name: str) -> Path:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "media").symlink_to(tiny_media)
-        return tmp_path / name
-
-    return make
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ import ctypes
 import json
 import os
 import shutil
-import signal
+import signal as signals
 import subprocess
 import sys
 import time
@@ -35,7 +35,8 @@ SOURCE = Path(__file__).with_suffix(".c")
 # refuse: no space left on device, from there on; signal: of request["signal"], and it goes on;
 # twice: at the next change again
 ACTIONS = ("count", "kill", "power cut", "refuse once", "refuse", "signal", "signal twice")
-KILLED = -signal.SIGKILL
+ARMED_BY = ("folder", "action", "at", "signal", "record")  # what of a request is for ``arm``
+KILLED = -signals.SIGKILL
 FAILED = 70  # the exit status of a child that ended with an exception
 
 
@@ -131,21 +132,33 @@ def serve(work: Callable[[dict[str, Any], Callable[[], None]], dict[str, Any] | 
         print(json.dumps(answer), flush=True)
 
 
+def arm(
+    folder: str, action: str = "count", at: int = 0, signal: str = "SIGTERM", record: str = ""
+) -> None:
+    """Begin to count the changes that this process makes, which has the library loaded.
+
+    Args:
+        folder: below which they count.
+        action: of ``ACTIONS``.
+        at: the number of the change at which it comes.
+        signal: that is sent, where the action is to send one.
+        record: a file for one line per change.
+    """
+    written = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644) if record else -1
+    ctypes.CDLL(None).disk_switch_arm(
+        os.fsencode(folder),
+        ACTIONS.index(action),
+        ctypes.c_long(at),
+        int(getattr(signals, signal)),
+        written,
+    )
+
+
 def _child(request: dict[str, Any], pipe: int, work: Callable[..., Any]) -> None:
     status, answer = 0, {}
     switch = ctypes.CDLL(None)
-    record = -1
-    if request.get("record"):
-        record = os.open(request["record"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    number = getattr(signal, request.get("signal", "SIGTERM"))
     try:
-        switch.disk_switch_arm(
-            os.fsencode(request["folder"]),
-            ACTIONS.index(request.get("action", "count")),
-            ctypes.c_long(request.get("at", 0)),
-            int(number),
-            record,
-        )
+        arm(**{name: request[name] for name in ARMED_BY if name in request})
         answer = work(request, lambda: os.write(pipe, b".")) or {}
         status = answer.pop("status", 0)
     except BaseException as error:
@@ -162,7 +175,7 @@ def _send(child: int, request: dict[str, Any]) -> None:
     while request.get("ready") and not Path(request["ready"]).exists():
         time.sleep(0.01)
     time.sleep(request.get("after", 0))
-    os.kill(child, getattr(signal, request["send"]))
+    os.kill(child, getattr(signals, request["send"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from interlingua.comparison import record, result
+from interlingua.comparison import result
+from interlingua.comparison.runs import record
 from interlingua.data.shards import index_file
 from interlingua.index import info
 from interlingua.train import checkpoint, feature_chunks, recipe

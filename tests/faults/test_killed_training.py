@@ -101,6 +101,17 @@ def test_some_changes(
     sweep(served, tally, tiny_folder, unbroken, way, points)
 
 
+def test_no_room_for_the_folder_of_the_run(
+    served: Served, tally: Tally, tiny_folder: MakeFolder, unbroken: Any
+) -> None:
+    """Its making, its fsync and its lock: a message, before there is anything of a run."""
+    paths = [one.path.as_posix() for one in unbroken["changes"]]
+    first = paths.index("run") + 1
+    assert paths.index("run/.lock") + 1 == first + 2
+    way = "no room in a training, once"
+    sweep(served, tally, tiny_folder, unbroken, way, range(first, first + 3))
+
+
 @pytest.mark.slow
 def test_killed_at_every_change(
     served: Served, tally: Tally, tiny_folder: MakeFolder, unbroken: Any

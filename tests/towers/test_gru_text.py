@@ -55,3 +55,12 @@ def test_a_text_without_a_real_token_is_defined() -> None:
     tokens = tower(ids, mask)
     assert tokens.pooled.isfinite().all()
     assert torch.allclose(tokens.pooled[1:], tower(ids[1:, :1]).pooled, atol=1e-6)
+
+
+def test_words_begin_as_large_as_asked() -> None:
+    small = build_tower(GRUText.Config.model_validate(SMALL)).token_embedding.weight
+    large = build_tower(
+        GRUText.Config.model_validate({**SMALL, "embedding_scale": 1.7})
+    ).token_embedding.weight
+    assert 0.05 < small.abs().max() <= 0.1
+    assert 1.0 < large.abs().max() <= 1.7

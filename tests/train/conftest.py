@@ -1,9 +1,8 @@
-"""The tiny training of tiny_training.py."""
+"""The tiny training of tiny_training.py and its media, for the tests of faults as well."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-SCRIPT = Path(__file__).with_name("tiny_training.py")
+from tests.train import tiny_training
 
 
 @pytest.fixture(autouse=True)
@@ -27,18 +26,16 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny() -> ModuleType:
     """The module tiny_training."""
-    spec = importlib.util.spec_from_file_location("tiny_training", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["tiny_training"] = module
-    spec.loader.exec_module(module)
-    return module
+    return tiny_training
 
 
 @pytest.fixture(scope="session")
-def tiny_media(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small pictures and sounds."""
+def tiny_media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small pictures and sounds, old enough that their digests are remembered."""
     folder = tmp_path_factory.mktemp("tiny") / "media"
-    tiny.make_media(folder)
+    tiny_training.make_media(folder)
+    for path in folder.iterdir():
+        os.utime(path, (1_600_000_000, 1_600_000_000))
     return folder
 
 
@@ -55,6 +52,6 @@ def tiny_folder(tiny_media: Path, tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def outcome_of(tiny: ModuleType) -> Callable[[Path], Any]:
+def outcome_of() -> Callable[[Path], Any]:
     """All that must be equal bit for bit after a run that was disturbed."""
-    return tiny.outcome
+    return tiny_training.outcome

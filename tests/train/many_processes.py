@@ -2,6 +2,7 @@
 
 Every request is one JSON line: how many processes, and what they are to do. The server has loaded
 torch already, so that a training of two processes takes a second. It kills what doesn't end.
+``Server`` starts it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 import traceback
@@ -34,6 +36,7 @@ from interlingua.train.loop import fit
 from interlingua.train.run_folder import RunFolder
 from interlingua.train.stages import Stage
 from interlingua.train.stream import ShuffledStream
+from tests.faults import disk_switch
 
 NUM_THINGS = 23
 BLOCK = {"width": 16, "num_layers": 2, "num_heads": 2, "hidden_width": 32}
@@ -182,7 +185,7 @@ def train(request: dict[str, Any], rank: int) -> nn.Module:
         objectives(request.get("objectives", ["pairwise_contrastive"])),
         stages,
         stream_for,
-        RunFolder(folder / "run"),
+        RunFolder(folder / "run", request.get("keep", 3)),
         evaluate=evaluate,
         resume=request.get("resume", False),
         distributed=request.get("distributed", "ddp"),
@@ -200,6 +203,9 @@ def child(request: dict[str, Any], rank: int, world: int, port: int) -> None:
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world),
         MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
     )  # fmt: skip
+    disturbed = request.get("disturb", {})
+    if disturbed.get("rank") == rank:
+        disk_switch.arm(**{name: disturbed[name] for name in disturbed if name != "rank"})
     with distributed.started(torch.device("cpu"), request.get("timeout", 20.0)):
         train(request, rank)
 
@@ -259,6 +265,46 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         "statuses": statuses, "messages": messages, "seconds": seconds,
         "pids": [process for process, _ in children],
     }  # fmt: skip
+
+
+class Server:
+    """This program in a process of its own.
+
+    Args:
+        library: that ``disk_switch.build`` gave; with it a request may say ``disturb``: the rank of
+            the process whose changes of the disk are disturbed, and what ``disk_switch.arm`` takes.
+    """
+
+    def __init__(self, library: Path | None = None):
+        preloaded = {"LD_PRELOAD": str(library)} if library else {}
+        self.process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={
+                **os.environ,
+                "OMP_NUM_THREADS": "1",
+                "PYTHONPATH": os.pathsep.join(sys.path),
+                **preloaded,
+            },
+        )
+
+    def __call__(self, folder: Path, **request: Any) -> dict[str, Any]:
+        """Train in a folder; gives ``statuses``, ``messages`` and ``pids`` by rank, ``seconds``."""
+        folder.mkdir(exist_ok=True)
+        line = json.dumps({"folder": str(folder), **request}, default=str)
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        answered: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answered
+
+    def close(self) -> None:
+        """End it."""
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
 
 
 def serve() -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,37 +13,26 @@ from torch import Tensor
 
 from interlingua.train.checkpoint import Checkpoint, CheckpointStore
 from interlingua.train.run_folder import read_lines
+from tests.train.many_processes import Server
 
-SCRIPT = Path(__file__).with_name("many_processes.py")
 BLIND = list(range(14))  # most things have no picture: some shares of a batch see none at all
 
 Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    yield process
-    process.stdin.close()
-    process.wait()
+def server() -> Iterator[Server]:
+    started = Server()
+    yield started
+    started.close()
 
 
 @pytest.fixture
-def run(server: subprocess.Popen[str], tmp_path: Path) -> Run:
+def run(server: Server, tmp_path: Path) -> Run:
     """Trains in a folder of tmp_path; a run that isn't to fail must end well in all processes."""
 
     def train(folder: str, fails: bool = False, **request: Any) -> dict[str, Any]:
-        (tmp_path / folder).mkdir(exist_ok=True)
-        server.stdin.write(json.dumps({"folder": str(tmp_path / folder), **request}) + "\n")
-        server.stdin.flush()
-        answer: dict[str, Any] = json.loads(server.stdout.readline())
+        answer = server(tmp_path / folder, **request)
         assert fails or set(answer["statuses"]) == {0}, answer
         return answer
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from interlingua.content import FileContent
 from interlingua.data.joined import Joined
@@ -28,17 +25,21 @@ from interlingua.errors import ConfigError, DataError, Interrupted, MediaError
 from interlingua.evaluate.run import evaluate_session
 from interlingua.report.run import report_data
 from interlingua.sample import Image, Label, Meta, OneOf, Sample, Text
-from interlingua.train.checkpoint import CheckpointStore
-from interlingua.train.log import Silent
-from interlingua.train.recipe import Recipe, apply_overrides, from_yaml, to_yaml
+from interlingua.train.recipe import apply_overrides, from_yaml, to_yaml
 from interlingua.train.run_folder import RunFolder
-from interlingua.train.session import Session, prepare, resume_run, train_recipe
+from interlingua.train.session import prepare, resume_run, train_recipe
 from interlingua.train.source_batches import SourceBatches
 from interlingua.train.streamed_corpus import SPLIT_FILE, open_streamed, same_things
 from interlingua.train.streamed_samples import StreamedSamples, component_of
-
-STEPS = 9
-STOP = 5
+from tests.train.streamed_runs import (
+    STEPS,
+    STOP,
+    StopAt,
+    assert_same,
+    log_keys,
+    streaming,
+    weights,
+)
 
 
 @pytest.fixture
@@ -47,78 +48,12 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return log_keys(monkeypatch)
 
 
-def log_keys(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    found: list[list[str]] = []
-    real = Session.stream_for
-
-    class Logged:
-        def __init__(self, inner: Any):
-            self.inner = inner
-
-        def next(self) -> Any:
-            batch = self.inner.next()
-            found.append(batch.keys)
-            return batch
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.inner, name)
-
-    def stream_for(session: Session) -> Callable[[Any], Any]:
-        make = real(session)
-        return lambda stage: Logged(make(stage))
-
-    monkeypatch.setattr(Session, "stream_for", stream_for)
-    return found
-
-
 @pytest.fixture
 def shards(world: Any, tmp_path: Path) -> Path:
     """The 24 things, five to a shard."""
     source = world.recipe().data.sources[0].source.build()
     write_shards(source, tmp_path / "things", samples_per_shard=5)
     return tmp_path / "things"
-
-
-def streaming(world: Any, *sources: Any, held_out: int = 6, **stream: Any) -> Recipe:
-    """Pictures and words, both towers trained."""
-    recipe: Recipe = world.recipe(
-        trained=("image", "text"),
-        named=False,
-        stages=[{"steps": STEPS, "batch_size": 7, "log_every": 1, "checkpoint_every": STEPS}],
-        data={
-            "sources": [
-                one if "source" in one else {"source": one}
-                for one in (
-                    {"name": "shards", "paths": [str(one)]} if isinstance(one, Path) else one
-                    for one in sources
-                )
-            ],
-            "split": {"source": "things", "held_out": held_out, "seed": 1} if held_out else None,
-            "stream": stream or True,
-        },
-    )
-    return apply_overrides(recipe, ["model.views={image: image, text: text}"])
-
-
-class StopAt(Silent):
-    """SIGTERM, as it were, once a step is done."""
-
-    def __init__(self, step: int):
-        self.step = step
-
-    def advance(self, step: int) -> None:
-        if step == self.step:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-
-def weights(run: Path) -> dict[str, Any]:
-    return dict(CheckpointStore(run / "steps").load().tensors["model"])
-
-
-def assert_same(first: dict[str, Any], second: dict[str, Any]) -> None:
-    assert first.keys() == second.keys()
-    for name, value in first.items():
-        assert torch.equal(value, second[name]), name
 
 
 @pytest.mark.parametrize("window", [0, 2])

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from interlingua.cli import fetching
-from interlingua.cli.options import JsonOption
+from interlingua.cli.options import JsonOption, SourceArgument, source_settings
 from interlingua.cli.output import answers, note, notices, print_json, print_text
 from interlingua.errors import ConfigError, DataError
 
@@ -25,9 +25,7 @@ _MARKS = {"refused": "bold red", "warning": "yellow", "note": "dim"}
 
 
 def check(
-    source: Annotated[
-        str, typer.Argument(help="A name from the list, a folder, a manifest, or shards.")
-    ],
+    source: SourceArgument,
     test: Annotated[
         str | None,
         typer.Option("--test", metavar="SOURCE", help="What is tested on; must not be in SOURCE."),
@@ -41,10 +39,7 @@ def check(
         ),
     ] = None,
     settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Such as source.titles=raw or test.split=val."
-        ),
+        list[str] | None, source_settings("source.titles=raw or test.split=val")
     ] = None,
     out: Annotated[
         Path | None,
@@ -55,14 +50,19 @@ def check(
         typer.Option(metavar="N", min=0, help="Decode N of each view only, drawn by seed."),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Which media are drawn.")] = 0,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, help="Processes that decode; one per core if none."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Look at data before training: what is there, what is damaged, double, cut or shared.
 
-    Every picture and sound is decoded once. Damaged files by reason, sizes and lengths, texts that
-    are empty, alike or boilerplate, tokens per text and what a model cuts off, languages, pictures
-    that are the same drawing, and things that training and test have in common. Ends with 1 where
-    there is nothing to learn from.
+    Every picture and sound is decoded once, in processes of their own: a file that crashes its
+    decoder or eats the memory is one of the damaged ones. Damaged files by reason, sizes and
+    lengths, texts that are empty, alike or boilerplate, tokens per text and what a model cuts off,
+    languages, pictures that are the same drawing, and things that training and test have in
+    common. Ends with 1 where there is nothing to learn from.
 
     Examples:
     ```
@@ -74,10 +74,11 @@ def check(
     from interlingua.data.check.result import to_json
 
     options = _options(settings or [], test)
-    opened = [open_side(source, options["source"])]
+    opened = [fetching.open_source(source, **options["source"])]
     if test is not None:
-        opened.append(open_side(test, options["test"]))
-    found = _look(opened, needs_of(recipe) if recipe else {}, media, seed)
+        opened.append(fetching.open_source(test, **options["test"]))
+    needs = needs_of(recipe) if recipe else {}
+    found = _look(opened, needs, most=media, seed=seed, workers=workers)
     if out is None and not json:
         out = Path(f"{Path(source).stem or 'source'}-check.html")
     if out is not None:
@@ -95,16 +96,6 @@ def check(
             where=source,
             next_step=f"Look at {out}." if out else "Run it with --out page.html and look.",
         )
-
-
-def open_side(source: str, options: dict[str, Any]) -> Source:
-    """The source, fetched if it is one of the catalogue's that isn't here."""
-    from interlingua import data
-
-    with fetching.fetch_display() as progress:
-        if source in {entry.name for entry in data.catalogue()}:
-            data.get(source, progress=progress)
-    return data.open_source(source, **options)
 
 
 def needs_of(recipe: str) -> dict[str, Preprocess]:
@@ -167,9 +158,14 @@ def _options(settings: Sequence[str], test: str | None) -> dict[str, dict[str, A
 
 
 def _look(
-    opened: Sequence[Source], needs: dict[str, Preprocess], media: int | None, seed: int
+    opened: Sequence[Source],
+    needs: dict[str, Preprocess],
+    *,
+    workers: int | None,
+    **options: Any,
 ) -> Check:
     from interlingua.data.check.run import check_source
+    from interlingua.data.loader import available_cores
 
     columns = (TextColumn("decoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=notices(), transient=True) as bar:
@@ -178,8 +174,8 @@ def _look(
             opened[0],
             test=opened[1] if len(opened) > 1 else None,
             needs=needs,
-            most=media,
-            seed=seed,
+            workers=available_cores() if workers is None else workers,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
             note=note,
+            **options,
         )

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from interlingua.cli import check, fetching, shards, split
-from interlingua.cli.options import DeviceOption, JsonOption
+from interlingua.cli.options import DeviceOption, JsonOption, SourceArgument, source_settings
 from interlingua.cli.output import answers, print_json, print_text, printable
 
 if TYPE_CHECKING:
@@ -85,9 +85,7 @@ def verify(
 
 @app.command("show")
 def show(
-    source: Annotated[
-        str, typer.Argument(help="A name from the list, a folder, or a .csv, .tsv or .jsonl file.")
-    ],
+    source: SourceArgument,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where the page goes: SOURCE.html here.")
     ] = None,
@@ -107,13 +105,9 @@ def show(
     interlingua data show captions.csv --count 0
     ```
     """
-    from interlingua import data
     from interlingua.data.check.contents import describe
 
-    with fetching.fetch_display() as progress:
-        if source in {entry.name for entry in data.catalogue()}:
-            data.get(source, progress=progress)
-    opened = data.open_source(source)
+    opened = fetching.open_source(source)
     facts = describe(opened)
     if count:
         from interlingua.report.contact_sheet import contact_sheet
@@ -130,9 +124,7 @@ def show(
 
 @app.command("filter")
 def filter_source(
-    source: Annotated[
-        str, typer.Argument(help="A name from the list, a folder, or a .csv, .tsv or .jsonl file.")
-    ],
+    source: SourceArgument,
     names: Annotated[
         list[str] | None,
         typer.Option(
@@ -140,10 +132,7 @@ def filter_source(
         ),
     ] = None,
     settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Such as size.min_side=64 or source.titles=raw."
-        ),
+        list[str] | None, source_settings("size.min_side=64 or source.titles=raw")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="For page and JSON: SOURCE-filters here.")
@@ -168,7 +157,6 @@ def filter_source(
     interlingua data filter captions.csv --filter text_length --filter shared_text
     ```
     """
-    from interlingua import data
     from interlingua.cli import filters
     from interlingua.cli.output import note
     from interlingua.data.filters.chain import apply_filters, to_json
@@ -176,10 +164,7 @@ def filter_source(
     from interlingua.train.pair_score import open_scorer
 
     configs, options = filters.read_settings(names or [], settings or [])
-    with fetching.fetch_display() as progress:
-        if source in {entry.name for entry in data.catalogue()}:
-            data.get(source, progress=progress)
-    opened = data.open_source(source, **options)
+    opened = fetching.open_source(source, **options)
     steps = apply_filters(list(opened), configs, lambda run: open_scorer(run, (), device=device))
     folder = out or Path(f"{Path(source).stem or 'source'}-filters")
     write_record(steps, folder)

@@ -199,11 +199,11 @@ class Look:
 
     def __init__(self, view: str, preprocess: Preprocess):
         from interlingua.data.text import Tokenizer
+        from interlingua.towers.tower import TextPreprocess
 
         self.view = view
         self.preprocess = preprocess
-        is_text = preprocess.kind == "text"
-        self.tokenizer = Tokenizer(preprocess) if is_text else None  # type: ignore[arg-type]
+        self.tokenizer = Tokenizer(preprocess) if isinstance(preprocess, TextPreprocess) else None
 
     def __call__(self, seen: Seen) -> FirstMedium:
         """One medium."""

@@ -26,8 +26,29 @@ from interlingua.errors import ConfigError
 if TYPE_CHECKING:
     from interlingua.catalogue.cache import Progress as Notice
     from interlingua.catalogue.entry import Entry, Report
+    from interlingua.data.source import Source
 
 STATES = {"cached": "[green]cached[/]", "installed": "[green]installed[/]", "absent": "[dim]-[/]"}
+
+
+def open_source(source: str, **options: Any) -> Source:
+    """A source by its name or its place; fetched if it is one of the catalogue's that isn't here.
+
+    Args:
+        source: as it was typed.
+        options: of the source.
+
+    Raises:
+        ConfigError: it has no such options.
+        DataError: there is no such source.
+        FetchError: it can't be fetched.
+    """
+    from interlingua import data
+
+    with fetch_display() as progress:
+        if source in {entry.name for entry in data.catalogue()}:
+            data.get(source, progress=progress)
+    return data.open_source(source, **options)
 
 
 def list_entries(entries: Iterable[Entry], *, json: bool) -> None:

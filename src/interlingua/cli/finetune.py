@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,8 +18,10 @@ from interlingua.errors import ConfigError
 if TYPE_CHECKING:
     from interlingua.data.labels import ClassName
     from interlingua.data.source import Source
+    from interlingua.sample import Sample
     from interlingua.train.chosen import Chosen
     from interlingua.train.recipe import Recipe
+    from interlingua.train.session import Session
 
 RUN = Path("runs/finetune")
 SOURCES_WITH_TEMPLATES = ("cifar", "image_folder", "imagenet")
@@ -62,8 +65,6 @@ def finetune(
     """
     from interlingua.data.labels import classes_of
     from interlingua.evaluate.prompts import find_templates
-    from interlingua.report.run import report_data
-    from interlingua.report.run_card import write_run_card
     from interlingua.train.chosen import choose_weights
     from interlingua.train.log import display_for
     from interlingua.train.session import train_recipe
@@ -88,12 +89,13 @@ def finetune(
         if len(classes) < 2:
             classes = []
     found = choose_weights(session, classes, chosen)
-    write_run_card(session, report_data(session, None))
+    page = write_page(session, by_class=bool(classes))
     if json:
-        print_json({"run": str(out), **found.to_json()})
+        print_json({"run": str(out), "page": str(page), **found.to_json()})
     else:
         show(found)
-        print_text(f"The run is in {out}; its newest step is the chosen model. Next:")
+        print_text(f"The run is in {out}; its newest step is the chosen model.")
+        print_text(f"Its page is {page}. Next:")
         print_text(f"  interlingua zero-shot {out} {data}")
 
 
@@ -156,6 +158,41 @@ def recipe_for(
         **options,
     )
     return validate(Recipe, plain, f"finetune {model}")
+
+
+def write_page(session: Session, *, by_class: bool) -> Path:
+    """Measure the chosen model on what chose nothing; write figures, page and card.
+
+    Args:
+        session: whose weights were chosen.
+        by_class: all things of a class are right answers for one another.
+
+    Returns:
+        The page's path.
+    """
+    from dataclasses import replace
+
+    from interlingua.data.labels import label_of
+    from interlingua.evaluate.run import evaluate_session
+    from interlingua.report.run import write_run_report
+    from interlingua.train.chosen import held_out_halves
+
+    numbers: dict[str, int] = {}
+
+    def of_one_class(samples: Sequence[Sample]) -> list[Sample]:
+        if not by_class:
+            return list(samples)
+        keys = [label_of(sample) or "" for sample in samples]
+        components = [numbers.setdefault(key, len(numbers)) for key in keys]
+        return [
+            replace(sample, meta=replace(sample.meta, component=number))
+            for sample, number in zip(samples, components, strict=True)
+        ]
+
+    session.display.note("Measuring, and writing the report ...")
+    _, judging = held_out_halves(session)
+    evaluation = evaluate_session(session, held_out=judging, alike=of_one_class)
+    return write_run_report(session, evaluation)
 
 
 def show(found: Chosen) -> None:

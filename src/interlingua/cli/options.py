@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,3 +18,15 @@ RunArgument = Annotated[
 RunOption = Annotated[
     Path, typer.Option("--run", metavar="RUN", help="The run whose model embeds.")
 ]
+SourceArgument = Annotated[
+    str, typer.Argument(help="A name from the list, a folder, a manifest, or shards.")
+]
+
+
+def source_settings(examples: str) -> Any:
+    """``--set``, for verbs that open a source: settings of it, and of what else the verb has.
+
+    Args:
+        examples: of such settings, for the help.
+    """
+    return typer.Option("--set", metavar="KEY=VALUE", help=f"Such as {examples}.")

@@ -54,13 +54,9 @@ def shards(
         raise ConfigError(
             "--samples-per-shard and --megabytes are two ways to cut.", next_step="Give one."
         )
-    from interlingua import data
     from interlingua.data.source import count_reasons
 
-    with fetching.fetch_display() as progress:
-        if source in {entry.name for entry in data.catalogue()}:
-            data.get(source, progress=progress)
-    written = _write(data.open_source(source), out, samples_per_shard, megabytes, name)
+    written = _write(fetching.open_source(source), out, samples_per_shard, megabytes, name)
     left_out = count_reasons(written.left_out)
     if json:
         print_json(

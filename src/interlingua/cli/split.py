@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from interlingua.cli import check
-from interlingua.cli.options import JsonOption
+from interlingua.cli import fetching
+from interlingua.cli.options import JsonOption, SourceArgument, source_settings
 from interlingua.cli.output import note, notices, print_json, print_text
 from interlingua.errors import ConfigError
 
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 
 def split(
-    source: Annotated[
-        str, typer.Argument(help="A name from the list, a folder, a manifest, or shards.")
-    ],
+    source: SourceArgument,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The new folder for the manifests.")],
     test: Annotated[
         str, typer.Option(metavar="N", help="Samples to test on: a number, or a share of all.")
@@ -34,18 +32,15 @@ def split(
         str, typer.Option(metavar="VIEWS", help="Samples held out have these: image,text for one.")
     ] = "",
     seed: Annotated[int, typer.Option(metavar="N", help="Which things are held out.")] = 0,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Such as source.titles=raw."),
-    ] = None,
+    settings: Annotated[list[str] | None, source_settings("source.titles=raw")] = None,
     json: JsonOption = False,
 ) -> None:
     """Cut a source into training and test by component: no thing is on both sides.
 
-    Things of one name, of one drawing, or of one `component` that the source gives are kept
-    together. The manifests `train.jsonl`, `test.jsonl` (and `valid.jsonl`) name the files where
-    they are, hold everything else, and are sources like any other. The same seed gives the same
-    split.
+    Things of one name, of one drawing, of one recording, or of one `component` that the source
+    gives are kept together. The manifests `train.jsonl`, `test.jsonl` (and `valid.jsonl`) name the
+    files where they are, hold everything else, and are sources like any other. The same seed gives
+    the same split.
 
     Examples:
     ```
@@ -55,7 +50,7 @@ def split(
     ```
     """
     wanted = tuple(view.strip() for view in views.split(",") if view.strip())
-    opened = check.open_side(source, _options(settings or []))
+    opened = fetching.open_source(source, **_options(settings or []))
     written = _write(opened, out, {"test": test, "valid": valid}, wanted, seed)
     if json:
         print_json(as_json(written))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +19,19 @@ if TYPE_CHECKING:
     from interlingua.train.recipe import Recipe
 
 RUNS = Path("runs")
+
+ProcessesOption = Annotated[
+    int,
+    typer.Option(
+        "--processes", metavar="N", min=1, help="So many processes on this machine, by torchrun."
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", metavar="N", min=0, help="Of a resumed run that streams; its own if none."
+    ),
+]
 
 
 def train(
@@ -41,15 +55,8 @@ def train(
             metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps; the recipe's own if none."
         ),
     ] = None,
-    processes: Annotated[
-        int,
-        typer.Option(
-            "--processes",
-            metavar="N",
-            min=1,
-            help="So many processes on this machine, by torchrun.",
-        ),
-    ] = 1,
+    processes: ProcessesOption = 1,
+    workers: WorkersOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only shapes, memory, time and the first batch.")
     ] = False,
@@ -64,15 +71,22 @@ def train(
     interlingua train demo seed=2 --dry-run
     interlingua train demo seed=2 stages.0.learning_rate=5e-4 --out runs/seed2
     interlingua train --resume runs/seed2
+    interlingua train --resume runs/streamed --workers 8
     interlingua train clip --processes 2
     ```
     """
-    if processes > 1 and not dry_run:
-        many_processes.start(
-            processes, _arguments(recipe, overrides, out, resume, tiny=tiny, device=device)
+    if workers is not None and resume is None:
+        raise ConfigError(
+            "--workers is for a run that goes on.",
+            next_step=f"Say data.stream.workers={workers}: a new run takes it from its recipe.",
         )
     if resume is not None:
-        folder: Path | None = resume_training(resume, recipe, overrides, out, tiny, dry_run, device)
+        _refuse_changes(resume, [recipe, overrides, out, tiny, dry_run])
+    if processes > 1 and not dry_run:
+        options = {"--out": out, "--resume": resume, "--device": device, "--workers": workers}
+        many_processes.start(processes, _arguments(recipe, overrides, options, tiny=tiny))
+    if resume is not None:
+        folder = resume_training(resume, device, workers)
     elif recipe is None:
         raise ConfigError(
             "No recipe is named.",
@@ -87,9 +101,7 @@ def train(
             num_processes=processes,
         )
     if folder is not None:
-        print_text(f"The run is in {folder}; its page is {folder / 'report.html'}. Next:")
-        print_text(f"  interlingua eval {folder}")
-        print_text(f"  interlingua index build SOURCE --run {folder} --out DIR")
+        _tell_next(folder)
 
 
 def start_training(
@@ -131,26 +143,18 @@ def start_training(
     return folder
 
 
-def resume_training(
-    folder: Path,
-    recipe: str | None,
-    overrides: list[str] | None,
-    out: Path | None,
-    tiny: bool,
-    dry_run: bool,
-    device: str | None,
-) -> Path | None:
+def resume_training(folder: Path, device: str | None, workers: int | None) -> Path | None:
     """Go on with a run; None where another process finishes it.
 
+    Args:
+        folder: of the run.
+        device: another one than its own.
+        workers: another number than its own; its batches stay the same.
+
     Raises:
-        ConfigError: something on the command line would make it another run.
+        ConfigError: there are no workers in a run that doesn't stream.
+        CheckpointError: there is no run, or every checkpoint is damaged.
     """
-    if recipe or overrides or out or tiny or dry_run:
-        raise ConfigError(
-            "A resumed run keeps its own recipe and folder.",
-            where=str(folder),
-            next_step=f"interlingua train --resume {folder}, with no more than --device.",
-        )
     from interlingua.device import pick_device
     from interlingua.train.distributed import started
     from interlingua.train.log import display_for
@@ -158,7 +162,7 @@ def resume_training(
 
     kept = recipe_of(folder)
     with started(pick_device(device or kept.device), kept.timeout_seconds) as processes:
-        session = resume_run(folder, device=device, display=display_for())
+        session = resume_run(folder, device=device, display=display_for(), workers=workers)
         if not processes.is_main:
             return None
         finish(session)
@@ -174,17 +178,29 @@ def _check_empty(folder: Path) -> None:
         )
 
 
+def _refuse_changes(folder: Path, given: list[Any]) -> None:
+    """What would make it another run can't stand beside ``--resume``."""
+    if any(given):
+        raise ConfigError(
+            "A resumed run keeps its own recipe and folder.",
+            where=str(folder),
+            next_step=f"interlingua train --resume {folder}, with no more than --device, "
+            "--processes and --workers.",
+        )
+
+
+def _tell_next(folder: Path) -> None:
+    print_text(f"The run is in {folder}; its page is {folder / 'report.html'}. Next:")
+    print_text(f"  interlingua eval {folder}")
+    print_text(f"  interlingua index build SOURCE --run {folder} --out DIR")
+
+
 def _arguments(
-    recipe: str | None,
-    overrides: list[str] | None,
-    out: Path | None,
-    resume: Path | None,
-    *,
-    tiny: bool,
-    device: str | None,
+    recipe: str | None, overrides: list[str] | None, options: Mapping[str, Any], *, tiny: bool
 ) -> list[str]:
     """The command line of each of several processes."""
-    named = (("--out", out), ("--resume", resume), ("--device", device))
-    options = [word for name, value in named if value is not None for word in (name, str(value))]
     given = [*([recipe] if recipe else []), *(overrides or [])]
-    return ["train", *given, *options, *(["--tiny"] if tiny else [])]
+    words = [
+        word for name, value in options.items() if value is not None for word in (name, str(value))
+    ]
+    return ["train", *given, *words, *(["--tiny"] if tiny else [])]

@@ -29,6 +29,7 @@ def assign_components(
     image_hash: Callable[[Sample], Fingerprint | None] | None = None,
     pictures: bool = True,
     same_pictures: Iterable[tuple[int, int]] | None = None,
+    same_sounds: Iterable[tuple[int, int]] = (),
 ) -> list[Sample]:
     """The same samples, each with its ``meta.component``.
 
@@ -42,6 +43,8 @@ def assign_components(
         pictures: whether pictures are compared at all.
         same_pictures: (place, place) of samples with near-duplicate pictures, where they have been
             found already; ``image_hash`` is not used then.
+        same_sounds: (place, place) of samples with a recording in common (``same_recordings``);
+            sounds are not decoded here.
     """
     sets = DisjointSets(len(samples))
     first: dict[Hashable, int] = {}
@@ -55,6 +58,8 @@ def assign_components(
         found = _same_pictures(samples, image_hash) if same_pictures is None else same_pictures
         for left, right in found:
             sets.join(left, right)
+    for left, right in same_sounds:
+        sets.join(left, right)
     numbers: dict[int, int] = {}
     return [
         replace(

@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlingua.content import BytesContent
+from interlingua.data.examined import NO_PACKAGE, examine_image, examine_sound
 from interlingua.data.gate import AudioLimits, ImageLimits
 from interlingua.data.image import decode_pixels
 from interlingua.data.sound import decode_wave
-from interlingua.errors import InterlinguaError, MediaError
+from interlingua.errors import InterlinguaError, MediaError, MissingExtraError
 from interlingua.towers.tower import AudioPreprocess, ImagePreprocess
 
 Decoded = NDArray[Any]
@@ -31,15 +32,18 @@ def decode_request(request: dict[str, Any], data: bytes) -> Decoded:
     """Decode what one request asks for.
 
     Args:
-        request: ``kind``, ``name``, ``preprocess`` and ``limits``.
+        request: ``kind``, ``name``, ``limits``, and of what a tower takes ``preprocess``.
         data: the file's bytes.
 
     Returns:
-        [3, S, S] uint8 pixels or [T] float32 samples.
+        [3, S, S] uint8 pixels, [T] float32 samples, or the JSON of ``Examined`` as uint8.
 
     Raises:
         MediaError: the file is refused or damaged.
+        MissingExtraError: nothing that is installed reads this kind of file.
     """
+    if request["kind"].startswith("examine"):
+        return _examine(request, data)
     content = BytesContent(data, request["name"])
     if request["kind"] == "image":
         picture = ImagePreprocess.model_validate(request["preprocess"])
@@ -47,6 +51,15 @@ def decode_request(request: dict[str, Any], data: bytes) -> Decoded:
         return decode_pixels(content, picture, limits).numpy()
     sound = AudioPreprocess.model_validate(request["preprocess"])
     return decode_wave(content, sound, AudioLimits.model_validate(request["limits"]))
+
+
+def _examine(request: dict[str, Any], data: bytes) -> Decoded:
+    if request["kind"] == "examine_image":
+        limits = ImageLimits.model_validate(request["limits"])
+        found = examine_image(data, request["name"], limits)
+    else:
+        found = examine_sound(data, request["name"], AudioLimits.model_validate(request["limits"]))
+    return np.frombuffer(found.model_dump_json().encode("ascii"), dtype=np.uint8)
 
 
 def serve(decode: Callable[[dict[str, Any], bytes], Decoded] = decode_request) -> None:
@@ -63,6 +76,8 @@ def serve(decode: Callable[[dict[str, Any], bytes], Decoded] = decode_request) -
             values = np.ascontiguousarray(decode(request, data))
         except MediaError as error:
             _answer(answers, _described(error, error.reason))
+        except MissingExtraError as error:
+            _answer(answers, _described(error, NO_PACKAGE))
         except InterlinguaError as error:
             _answer(answers, _described(error, "unreadable"))
         except MemoryError:

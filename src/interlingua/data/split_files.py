@@ -20,6 +20,7 @@ from interlingua import durable
 from interlingua.content import FileContent
 from interlingua.data.component import assign_components, split_by_component
 from interlingua.data.gate import MediaLimits
+from interlingua.data.recordings import same_recordings
 from interlingua.data.shards import sample_json
 from interlingua.data.shards.members import media_bytes
 from interlingua.data.shards.sample_choice import USED_BEFORE
@@ -136,13 +137,16 @@ def split_source(
 ) -> WrittenSplit:
     """Give components, cut, write; the folder appears whole or not at all.
 
+    Joined are things of one name, pictures that are the same drawing, sounds that are the same
+    recording, and what the source itself gave one component.
+
     Args:
         source: what is cut.
         folder: new or empty.
         sizes: by side, ``200`` or ``10%``.
         views: see ``cut``.
         seed: of the choice.
-        limits: of media that are written.
+        limits: of sounds that are compared, and of media that are written.
         on_progress: told how many samples are written.
 
     Raises:
@@ -159,8 +163,10 @@ def split_source(
         raise DataError(f"The source {source.name} has no sample.", where=source.name)
     numbers = {name: read_amount(text, len(samples)) for name, text in sizes.items()}
     numbers = {name: number for name, number in numbers.items() if number}
-    sides = cut(assign_components(samples), numbers, views=views, seed=seed)
-    writer = _Writer(folder.resolve(), limits or MediaLimits(), len(samples), on_progress)
+    gate = limits or MediaLimits()
+    with_components = assign_components(samples, same_sounds=same_recordings(samples, gate.audio))
+    sides = cut(with_components, numbers, views=views, seed=seed)
+    writer = _Writer(folder.resolve(), gate, len(samples), on_progress)
     with durable.room_explained(folder):
         if folder.exists():
             folder.rmdir()

@@ -6,7 +6,7 @@ Shape legend: n items of a view, D width.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -190,24 +190,38 @@ class Evaluation:
     held_out: Measured | None = None
 
 
-def evaluate_session(session: Session) -> Evaluation:
+def evaluate_session(
+    session: Session,
+    *,
+    held_out: Sequence[Sample] | None = None,
+    alike: Callable[[Sequence[Sample]], list[Sample]] = list,
+) -> Evaluation:
     """Measure a trained model.
 
     The figures are also written to ``figures.json`` of its run, and how each held-out query was
     answered to ``held_out_queries.json``.
+
+    Args:
+        session: of a trained run.
+        held_out: those of its held-out samples that are measured, where the others have chosen
+            something; None = all.
+        alike: gives samples other components than those of the split, where an answer is right
+            for more than its own thing: for all of its class.
     """
     corpus = session.corpus
-    counts = {side: len(getattr(corpus, side)) for side in ("train", "held_out", "removed")}
+    kept = corpus.held_out if held_out is None else held_out
+    counts = {side: len(getattr(corpus, side)) for side in ("train", "removed")}
+    counts["held_out"] = len(kept)
     figures: dict[str, Any] = {"format_version": FORMAT_VERSION, "counts": counts}
-    done = Evaluation(figures, measure(session, seen_samples(session)))
-    if corpus.held_out:
-        done.held_out = measure(session, corpus.held_out)
+    done = Evaluation(figures, measure(session, alike(seen_samples(session))))
+    if kept:
+        done.held_out = measure(session, alike(kept))
         figures["held_out"] = done.held_out.table.to_json()
         session.run.write_text(QUERIES_FILE, json.dumps(done.held_out.queries))
         if "speech" in done.held_out.views:
             figures["speech_against_length"] = speech_against_length(session, done.held_out)
     if len(session.model.views) == 1:
-        figures["held_out_losses"] = held_out_losses(session, corpus.held_out)
+        figures["held_out_losses"] = held_out_losses(session, kept)
     figures["seen"] = done.seen.table.to_json()
     if corpus.unseen_language:
         figures["unseen_language"] = measure(session, corpus.unseen_language).table.to_json()

@@ -32,7 +32,7 @@ from interlingua.report.data import (
     View,
 )
 from interlingua.report.page import write_report
-from interlingua.report.run_card import write_run_card
+from interlingua.report.run_card import finetuned_figures, write_run_card
 from interlingua.report.strips import draw_strips
 from interlingua.sample import Audio, Image, Part, Sample, Text
 from interlingua.train.memory import peak_memory
@@ -111,6 +111,13 @@ def _limitations(session: Session) -> list[str]:
         )
     if "speech" in session.model.views:
         said.append("Texts are English; speech is compared with English words.")
+    if tuned := finetuned_figures(session.run.path):
+        said.append(
+            f"{tuned['choose_by']} held-out samples chose among the weights that training went "
+            f"through; figures on held-out samples are of the {tuned['judge_by']} others. There "
+            f"the accuracy was {tuned['start']['accuracy']:.1%} as loaded, and is "
+            f"{tuned['chosen']['accuracy']:.1%}."
+        )
     if split and split.unseen_languages:
         said.append(f"Speech in {', '.join(split.unseen_languages)} was kept from training.")
     return said

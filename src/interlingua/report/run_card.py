@@ -55,7 +55,7 @@ def card_data(session: Session, data: ReportData, figures: Mapping[str, Any]) ->
         start_from=_address(recipe.start_from),
         parts=known_parts(),
         losses=figures.get("held_out_losses") or {},
-        finetuned=_finetuned(session.run.path / FIGURES_FILE),
+        finetuned=finetuned_figures(session.run.path),
     )
 
 
@@ -78,9 +78,10 @@ def _address(start_from: str) -> str:
     return start_from if hub.is_address(start_from) else Path(start_from).name
 
 
-def _finetuned(path: Path) -> dict[str, Any]:
+def finetuned_figures(run: Path) -> dict[str, Any]:
+    """What a run's ``finetuned.json`` says; empty where it has none that can be read."""
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
+        plain = json.loads((run / FIGURES_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return plain if isinstance(plain, dict) and "chosen" in plain else {}

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -42,6 +42,8 @@ class GRUText(Tower):
             bidirectional: whether each is read in both directions.
             pooling: the state at the ``last`` real token, or the ``mean`` over real tokens. With
                 two directions ``last`` takes each at its own end.
+            embedding_scale: words begin with numbers from minus to plus this. Where few different
+                words tell texts apart, 0.1 leaves all texts nearly the same at first.
             tokenizer, max_tokens, clean: of the preprocessing, see ``TextPreprocess``.
         """
 
@@ -52,6 +54,7 @@ class GRUText(Tower):
         num_layers: PositiveInt = 1
         bidirectional: bool = False
         pooling: Literal["last", "mean"] = "last"
+        embedding_scale: float = Field(default=0.1, gt=0)
         tokenizer: str = "minilm"
         max_tokens: PositiveInt = 64
         clean: Literal["none", "clip", "siglip", "lower"] = "none"
@@ -79,7 +82,8 @@ class GRUText(Tower):
 
     def init_weights(self) -> None:
         """Random weights: words uniform as in VSE++, GRUs by torch's rule, loops orthogonal."""
-        nn.init.uniform_(self.token_embedding.weight, -0.1, 0.1)
+        scale = self.config.embedding_scale
+        nn.init.uniform_(self.token_embedding.weight, -scale, scale)
         for block in self.blocks:
             assert isinstance(block, nn.GRU)
             block.reset_parameters()

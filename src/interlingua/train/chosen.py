@@ -80,17 +80,14 @@ def choose_weights(
         ConfigError: the recipe starts from nothing, or holds nothing out.
         DataError: too few held-out samples.
     """
-    recipe, held_out = session.recipe, session.corpus.held_out
-    if not recipe.start_from or len(held_out) < 4:
+    recipe = session.recipe
+    if not recipe.start_from or len(session.corpus.held_out) < 4:
         raise ConfigError(
             "There is nothing to choose by: the recipe must start from a model and hold out "
             "four samples or more.",
             where="start_from, data.split.held_out",
         )
-    keys = [label_of(sample) or "" for sample in held_out]
-    numbers = np.unique(keys, return_inverse=True)[1]
-    rows, rest = split_by_class(numbers, components(held_out), 0.5, recipe.seed)
-    halves = [[held_out[row] for row in side] for side in (rows, rest)]
+    halves = held_out_halves(session)
 
     def score(weights: Mapping[str, Tensor], samples: Sequence[Sample]) -> Score:
         session.model.load_state_dict(dict(weights))
@@ -128,6 +125,19 @@ def choose_weights(
     _save(session, weights)
     session.run.write_text(FIGURES_FILE, json.dumps(done.to_json(), indent=1))
     return done
+
+
+def held_out_halves(session: Session) -> tuple[list[Sample], list[Sample]]:
+    """(the held-out samples that choose, those that tell what the choice is worth).
+
+    Raises:
+        DataError: too few held-out samples.
+    """
+    held_out = session.corpus.held_out
+    keys = [label_of(sample) or "" for sample in held_out]
+    numbers = np.unique(keys, return_inverse=True)[1]
+    rows, rest = split_by_class(numbers, components(held_out), 0.5, session.recipe.seed)
+    return [held_out[row] for row in rows], [held_out[row] for row in rest]
 
 
 def _embed(session: Session) -> Any:

@@ -89,9 +89,9 @@ def fit(
     chosen = torch.device(device)
     with ExitStack() as stack:
         stack.enter_context(processes.explained())
+        stack.enter_context(durable.room_explained(run.path))
         if processes.is_main:
             stack.enter_context(run.locked())
-        stack.enter_context(durable.room_explained(run.path))
         parallel = parallel_for(distributed, processes, precision, chosen)
         shown = (display if processes.is_main else None) or Silent()
         training = Training(

@@ -55,9 +55,9 @@ def with_workers(recipe: Recipe, workers: int | None) -> Recipe:
         return recipe
     if recipe.data.stream is None:
         raise ConfigError(
-            "A number of workers is for recipes that stream.",
+            "A number of workers is for recipes that stream; this one keeps its samples in memory.",
             where="data.stream",
-            next_step="Add data.stream=true, or leave out the number.",
+            next_step="Leave out the number, or begin another run with data.stream=true.",
         )
     stream = recipe.data.stream.model_copy(update={"workers": workers})
     data = recipe.data.model_copy(update={"stream": stream})

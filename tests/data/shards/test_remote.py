@@ -6,12 +6,10 @@ file system; no S3 server is started here.
 
 from __future__ import annotations
 
-import http.server
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from interlingua.data.shards.write import write_shards
 from interlingua.data.source import count_reasons
 from interlingua.data.sources.shards import Shards
 from interlingua.errors import DataError, InterlinguaError, MediaError
+from tests.data.shards.folder_server import Server, serving
 
 fsspec = pytest.importorskip("fsspec")
 pytest.importorskip("aiohttp")
@@ -31,92 +30,12 @@ pytest.importorskip("aiohttp")
 FAST = {"attempts": 4, "pause": 0.01, "timeout": 5.0}
 
 
-@dataclass
-class Server:
-    """A folder on loopback, and what it does wrong.
-
-    Attributes:
-        faults: of coming GET answers, one each: a status, "cut", "close", "stall".
-        ranges: whether it gives ranges.
-        asked: (method, path, range) of each request.
-    """
-
-    folder: Path
-    faults: list[Any] = field(default_factory=list)
-    ranges: bool = True
-    always: int | None = None
-    asked: list[tuple[str, str, str | None]] = field(default_factory=list)
-    url: str = ""
-
-    @property
-    def ranges_asked(self) -> int:
-        return sum(method == "GET" for method, _, _ in self.asked)
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server_state: Server
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self.answer(body=False)
-
-    def do_GET(self) -> None:
-        self.answer(body=True)
-
-    def answer(self, *, body: bool) -> None:
-        state, wanted = self.server_state, self.headers.get("Range")
-        state.asked.append((self.command, self.path, wanted))
-        path = state.folder / self.path.partition("?")[0].lstrip("/")
-        fault = state.always or (state.faults.pop(0) if body and state.faults else None)
-        if fault == "close":
-            self.close_connection = True
-            return
-        if fault == "stall":
-            time.sleep(1.0)
-            self.close_connection = True
-            return
-        if isinstance(fault, int) or not path.is_file():
-            self.send_response(fault if isinstance(fault, int) else 404)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        data = path.read_bytes()
-        total = len(data)
-        match = re.fullmatch(r"bytes=(\d+)-(\d+)", wanted or "")
-        if match and state.ranges:
-            start, stop = int(match[1]), min(int(match[2]) + 1, total)
-            data = data[start:stop]
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{total}")
-        else:
-            self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.send_header("ETag", f'"{total}"')
-        self.end_headers()
-        if body:
-            self.wfile.write(data[: len(data) // 2] if fault == "cut" else data)
-        if fault == "cut":
-            self.close_connection = True
-
-
 @pytest.fixture
 def server(things, tmp_path: Path) -> Iterator[Server]:
     """Four shards of five samples each, with their indexes."""
     write_shards(things(20), tmp_path / "set", samples_per_shard=5)
-    state = Server(tmp_path / "set")
-    handler = type("H", (Handler,), {"server_state": state})
-    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    listening.daemon_threads = True
-    state.url = f"http://127.0.0.1:{listening.server_port}"
-    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield state
-    listening.shutdown()
-    thread.join()
-    listening.server_close()
+    with serving(tmp_path / "set") as state:
+        yield state
 
 
 def opened(server: Server, **options: Any) -> Shards:
@@ -295,6 +214,21 @@ def test_a_copy_that_fails_is_read_from_afar(server: Server, picture) -> None:
     shards.keep([0])
     assert shards[0].alternatives("image")[0].content.read() == picture(0)
     assert shards.near.fetched == 0
+    shards.close()
+
+
+def test_a_copy_that_is_given_up_while_it_is_waited_for(server: Server, picture) -> None:
+    """As when a run is measured while its stream goes on to the next window."""
+    shards = opened(server, workers=1)
+    file = shards[5].alternatives("image")[0].content
+    server.faults = ["stall"] * 3
+    shards.keep([0, 1])  # the first one occupies the only thread
+    wait_until(lambda: len(server.faults) < 3)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(file.read)
+        assert not wait([read], timeout=0.2).done, "it waits for the copy"
+        shards.keep([0])
+        assert read.result(timeout=10) == picture(5)
     shards.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,35 @@ def test_equal_names_in_two_folders_are_two_pictures(tmp_path: Path) -> None:
         for sample in Karpathy(Karpathy.Config(path=path))
     ]
     assert found == ["a", "b"]
+
+
+def test_the_name_counts_wherever_it_stands(coco: Path) -> None:
+    value = json.loads(coco.read_text())
+    behind = open_labelled(coco)
+    coco.write_text(json.dumps({"dataset": "coco", "info": {"a": [1]}, "images": value["images"]}))
+    assert list(open_labelled(coco)) == list(behind)
+    assert {sample.meta.source for sample in behind} == {"coco"}
+    coco.write_text(json.dumps({"images": value["images"], "dataset": ""}))
+    assert {sample.meta.source for sample in open_labelled(coco)} == {"dataset_coco"}
+
+
+def test_a_large_file_takes_the_memory_of_its_split(coco: Path) -> None:
+    """Most of a file is words in pieces and other splits, of which nothing is kept."""
+    value = json.loads(coco.read_text())
+    value["images"] += [
+        {**entry(number, "train"), "padding": "x" * 2000} for number in range(5, 6000)
+    ]
+    coco.write_text(json.dumps(value))
+    del value
+    assert coco.stat().st_size > 12_000_000
+    tracemalloc.start()
+    try:
+        source = open_labelled(coco)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(source) == 2
+    assert peak < 1_500_000
 
 
 def test_bad_entries_are_noted_and_paths_stay_inside(coco: Path) -> None:

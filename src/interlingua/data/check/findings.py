@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from interlingua.data.check.media import NO_PACKAGE, MediaFacts
+from interlingua.data.check.media import MediaFacts
 from interlingua.data.check.result import Check, Finding, Level
+from interlingua.data.examined import NO_PACKAGE
 
 # Training stops at 100 in a row or at more than 1 % of the last 10,000 (``data.errors_log``).
 _STOPS_AT = (100, 0.01)

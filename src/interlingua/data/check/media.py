@@ -1,11 +1,15 @@
 """Every picture and sound is decoded once, through the gate that training uses.
 
+Workers are processes: a file that kills its decoder, or asks for more memory than there is, is
+counted among the damaged ones, and the look goes on.
+
 What comes of it is small: sizes, seconds, a digest of the bytes, a fingerprint, or why it can't be
 used. So a source of any size is looked at in the memory of its list.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 from collections import Counter
@@ -13,26 +17,22 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from interlingua.content import BytesContent, Content
+from interlingua.content import Content
 from interlingua.data.check.example import EXAMPLES, Example
 from interlingua.data.check.spread import Spread, spread_of
+from interlingua.data.examined import NO_PACKAGE, Examined, examine_image, examine_sound
 from interlingua.data.filters.chain import spread as evenly
-from interlingua.data.gate import MediaLimits, read_bytes, require_audio, require_image
-from interlingua.data.image import open_image
-from interlingua.data.image_header import declared_size
+from interlingua.data.gate import AudioLimits, ImageLimits, MediaLimits, read_bytes
+from interlingua.data.isolation import IsolatedDecoder
 from interlingua.data.loader import available_cores
-from interlingua.data.near_duplicates import DECODED_SIDE, Fingerprint, fingerprint_of
-from interlingua.data.sound import read_sound
+from interlingua.data.near_duplicates import Fingerprint
 from interlingua.errors import MediaError, MissingExtraError
 from interlingua.sample import Audio, Image, Sample
 
-SILENCE = 1e-3  # of full scale: -60 dB, under what a microphone's noise is
-NO_PACKAGE = "package_missing"
-_RATE = 16_000
+_WORTH_A_WORKER = 64  # files: about what one process decodes while another one starts
 
 OnProgress = Callable[[int, int], None]  # (done, in all)
+Examine = Callable[[bytes, str, ImageLimits | AudioLimits], Examined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,9 @@ class Medium:
         kind: ``png``, ``wav`` ...; empty where it is none that is read.
         size: width and height that the header declares; (0, 0) of a drawing.
         seconds: of a sound.
-        silent: nothing of it is louder than ``SILENCE``.
+        silent: nothing of it is louder than ``recordings.SILENCE``.
         fingerprint: of a picture that isn't plain.
+        wave: digest of a sound's samples in hexadecimal, whatever its file is.
         reason: why it can't be used, the gate's fixed word; empty where it can.
         what: the gate's message.
     """
@@ -64,6 +65,7 @@ class Medium:
     seconds: float = 0.0
     silent: bool = False
     fingerprint: Fingerprint | None = None
+    wave: str = ""
     reason: str = ""
     what: str = ""
 
@@ -129,15 +131,21 @@ def look(
     *,
     most: int | None = None,
     seed: int = 0,
+    workers: int = 0,
     on_progress: OnProgress = lambda done, total: None,
 ) -> LookedAt:
-    """Decode the pictures and sounds of samples, in threads.
+    """Decode the pictures and sounds of samples.
+
+    What is found doesn't depend on ``workers``; a file that ends its decoder is the exception: it
+    is refused as ``crashed``, ``too_slow`` or ``too_large`` by a worker, and ends this process
+    without one.
 
     Args:
         samples: of one or several sources.
         limits: what is refused.
         most: decode so many of each view, drawn by seed; None = all.
         seed: of that choice.
+        workers: processes that decode; 0 = threads of this one. A few files take fewer.
         on_progress: told how far it is.
     """
     parts = [
@@ -149,14 +157,19 @@ def look(
     counts = Counter(part.view for _, part in parts)
     if most is not None:
         parts = [parts[number] for number in _drawn([part.view for _, part in parts], most, seed)]
+    workers = min(workers, -(-len(parts) // _WORTH_A_WORKER))
     media = []
-    pool = ThreadPoolExecutor(available_cores())
-    try:
-        for medium in pool.map(lambda one: _look_at(one[0], one[1], limits), parts):
+    with contextlib.ExitStack() as opened:
+        examine: Examine = _examine
+        if workers:
+            examine = opened.enter_context(IsolatedDecoder(workers)).examine
+        # a worker waits for nothing while another thread reads its next file
+        pool = ThreadPoolExecutor(2 * workers or available_cores())
+        # interrupted: what is queued is not waited for
+        opened.callback(pool.shutdown, cancel_futures=True)
+        for medium in pool.map(lambda one: _look_at(one[0], one[1], limits, examine), parts):
             media.append(medium)
             on_progress(len(media), len(parts))
-    finally:  # interrupted: what is queued is not waited for
-        pool.shutdown(cancel_futures=True)
     return LookedAt(media, dict(counts))
 
 
@@ -207,24 +220,31 @@ def _examples(media: Sequence[Medium], samples: Sequence[Sample]) -> Iterator[Ex
         yield Example(samples[one.place].key, note, one.place)
 
 
-def _look_at(place: int, part: Image | Audio, limits: MediaLimits) -> Medium:
+def _look_at(place: int, part: Image | Audio, limits: MediaLimits, examine: Examine) -> Medium:
     seen = Medium(place, part.view, part.content)
-    limit = limits.image.max_bytes if isinstance(part, Image) else limits.audio.max_bytes
+    limit = limits.image if isinstance(part, Image) else limits.audio
     try:
-        data = read_bytes(part.content, limit)
-        seen = replace(seen, num_bytes=len(data), digest=hashlib.sha256(data).digest()[:16])
-        read = BytesContent(data, part.content.name)
-        if isinstance(part, Audio):
-            seen = replace(seen, kind=require_audio(data, seen.name))
-            wave = read_sound(read, _RATE, limits.audio)
-            silent = bool(np.abs(wave).max() < SILENCE)
-            return replace(seen, seconds=round(len(wave) / _RATE, 3), silent=silent)
-        kind = require_image(data, seen.name)
-        size = None if kind == "svg" else declared_size(data, kind)
-        seen = replace(seen, kind=kind, size=size or (0, 0))
-        picture = open_image(read, limits.image, near_size=DECODED_SIDE)
-        return replace(seen, fingerprint=fingerprint_of(picture))
+        data = read_bytes(part.content, limit.max_bytes)
+        digest = hashlib.sha256(data).digest()[:16]
+        seen = replace(seen, num_bytes=len(data), digest=digest)
+        found = examine(data, part.content.name, limit)
     except MediaError as error:
         return replace(seen, reason=error.reason, what=error.what)
     except MissingExtraError as error:
         return replace(seen, reason=NO_PACKAGE, what=error.what)
+    return replace(
+        seen,
+        kind=found.kind,
+        size=found.size,
+        seconds=found.seconds,
+        silent=found.silent,
+        fingerprint=found.fingerprint,
+        wave=found.wave,
+    )
+
+
+def _examine(data: bytes, name: str, limits: ImageLimits | AudioLimits) -> Examined:
+    """In this process."""
+    if isinstance(limits, ImageLimits):
+        return examine_image(data, name, limits)
+    return examine_sound(data, name, limits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from interlingua.data.check.contents import describe
 from interlingua.data.check.findings import findings_of
@@ -15,7 +16,7 @@ from interlingua.data.check.result import Check
 from interlingua.data.check.shared import shared_facts
 from interlingua.data.check.texts import text_facts
 from interlingua.data.check.tokens import token_facts
-from interlingua.data.check.twins import same_drawings, twin_facts
+from interlingua.data.check.twins import same_drawings, same_sounds, twin_facts
 from interlingua.data.component import assign_components
 from interlingua.data.gate import MediaLimits
 from interlingua.data.near_duplicates import keep
@@ -33,6 +34,7 @@ def check_source(
     limits: MediaLimits | None = None,
     most: int | None = None,
     seed: int = 0,
+    workers: int = 0,
     on_progress: OnProgress = lambda done, total: None,
     note: Callable[[str], None] = lambda message: None,
 ) -> Check:
@@ -46,6 +48,7 @@ def check_source(
         most: decode so many of each view of a source, drawn by seed; None = all. Twins are looked
             for among these.
         seed: of that choice.
+        workers: processes that decode, so that no file can end this one; 0 = threads.
         on_progress: told how many media are decoded.
         note: told what takes its time.
 
@@ -59,15 +62,17 @@ def check_source(
     held_out = _named_apart(test) if test is not None else []
     note(f"{source.name}: {len(train):,} samples; decoding their pictures and sounds ...")
     gate = limits or MediaLimits()
-    looked = look(train, gate, most=most, seed=seed, on_progress=on_progress)
-    seen = look(held_out, gate, most=most, seed=seed, on_progress=on_progress)
+    options: dict[str, Any] = {"most": most, "seed": seed, "workers": workers}
+    looked = look(train, gate, on_progress=on_progress, **options)
+    seen = look(held_out, gate, on_progress=on_progress, **options)
     media = [*looked.media, *(replace(one, place=one.place + len(train)) for one in seen.media)]
     if limits is None:  # training finds them there, and decodes none a second time
         pictures = [one for one in media if one.view == "image" and not one.reason]
         keep([one.content for one in pictures], [one.fingerprint for one in pictures])
     note("Looking for things that appear twice ...")
     drawings = same_drawings(media)
-    samples = assign_components([*train, *held_out], same_pictures=drawings)
+    recordings = same_sounds(media)
+    samples = assign_components([*train, *held_out], same_pictures=drawings, same_sounds=recordings)
     mine = samples[: len(train)]
     inside = [pair for pair in drawings if max(pair) < len(train)]
     texts = needs.get("text")
@@ -83,7 +88,7 @@ def check_source(
         fit=tuple(model_fit(mine, looked.media, needs)),
         shared=None
         if test is None
-        else shared_facts(samples, len(train), test.name, media, drawings),
+        else shared_facts(samples, len(train), test.name, media, drawings, recordings),
         lessons=tuple(taught),
         refused=nothing_to_learn(taught, tuple(needs)),
         samples=samples,

@@ -61,6 +61,7 @@ def shared_facts(
     test: str,
     media: Sequence[Medium],
     drawings: Sequence[Pair],
+    recordings: Sequence[Pair] = (),
 ) -> SharedFacts:
     """Compare the two sides.
 
@@ -70,6 +71,7 @@ def shared_facts(
         test: what the test source is called.
         media: of both sides.
         drawings: of ``same_drawings`` over both sides.
+        recordings: of ``same_sounds`` over both sides.
     """
     sides: tuple[dict[int | None, list[int]], ...] = ({}, {})
     for place, sample in enumerate(samples):
@@ -79,7 +81,8 @@ def shared_facts(
     # A file of training's is the first of its digest, because training's samples come first.
     files = {right: left for left, right, _ in same_bytes(media) if left < train <= right}
     said = {text for sample in samples[:train] for text in _said(sample)}
-    reasons = _reasons(samples, train, files, drawings)
+    twins = {"the same drawing": drawings, "the same recording": recordings}
+    reasons = _reasons(samples, train, files, twins)
     examples = []
     for place in evenly(seen, EXAMPLES):
         twin, why = reasons.get(
@@ -106,13 +109,17 @@ def _said(sample: Sample) -> set[str]:
 
 
 def _reasons(
-    samples: Sequence[Sample], train: int, files: Mapping[int, int], drawings: Sequence[Pair]
+    samples: Sequence[Sample],
+    train: int,
+    files: Mapping[int, int],
+    twins: Mapping[str, Sequence[Pair]],
 ) -> dict[int, tuple[int, str]]:
     """By the place of a test sample, one of training's and why they are the same; the surest."""
     found = {right: (left, "the same file") for right, left in files.items()}
-    for left, right in drawings:
-        if left < train <= right:
-            found.setdefault(right, (left, "the same drawing"))
+    for why, pairs in twins.items():
+        for left, right in pairs:
+            if left < train <= right:
+                found.setdefault(right, (left, why))
     named: dict[Hashable, int] = {}
     for place, sample in enumerate(samples[:train]):
         for name in names(sample):

@@ -14,6 +14,7 @@ from interlingua.data.check.media import Medium
 from interlingua.data.component import DisjointSets
 from interlingua.data.filters.chain import spread as evenly
 from interlingua.data.near_duplicates import pairs
+from interlingua.data.recordings import pairs_of_equals
 from interlingua.sample import Sample
 
 Pair = tuple[int, int]
@@ -31,7 +32,7 @@ class TwinFacts:
         near_examples: (a picture of the group, another one), of different groups.
         keys: keys that several samples have.
         key_examples: of those.
-        components: things that count as one: same name, same drawing.
+        components: things that count as one: same name, same drawing, same recording.
         largest: samples in the largest components, most first.
         largest_examples: of the largest one.
     """
@@ -80,6 +81,13 @@ def same_drawings(media: Sequence[Medium]) -> list[Pair]:
         if pair[0] != pair[1]:
             found[pair[0], pair[1]] = None
     return list(found)
+
+
+def same_sounds(media: Sequence[Medium]) -> list[Pair]:
+    """(place, place) of samples with a recording in common, silence aside."""
+    return pairs_of_equals(
+        (medium.place, medium.wave) for medium in media if medium.wave and not medium.silent
+    )
 
 
 def twin_facts(

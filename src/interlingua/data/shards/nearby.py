@@ -14,7 +14,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -107,7 +107,10 @@ class NearbyShards:
         """The copy of a shard, waited for if it is being made; None where none is wanted."""
         with self._lock:
             wanted = self._wanted.get(number)
-        return None if wanted is None or wanted.cancelled() else wanted.result()
+        try:
+            return None if wanted is None else wanted.result()
+        except CancelledError:  # given up, perhaps while it was waited for
+            return None
 
     def close(self) -> None:
         """Drop all copies."""

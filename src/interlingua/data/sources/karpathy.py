@@ -4,12 +4,15 @@
 (COCO only), ``split`` (train, restval, val, test) and ``sentences``, whose ``raw`` is the
 caption. The pictures stand beside the JSON, or in the folder that is given.
 
+The file is read picture by picture, so a file of any size takes the memory of what is kept of it.
+
 Source: Karpathy, Fei-Fei 2015, "Deep Visual-Semantic Alignments", section 4.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -17,6 +20,7 @@ from pydantic import Field, PositiveInt
 
 from interlingua.config import NamedConfig
 from interlingua.content import FileContent
+from interlingua.data.json_members import read_members
 from interlingua.data.source import ListSource, Problem
 from interlingua.errors import DataError
 from interlingua.sample import Image, Meta, OneOf, Sample, Text
@@ -27,7 +31,6 @@ Split = Literal["train", "restval", "val", "test"]
 TEST_SIZES = {"coco": 5_000, "flickr30k": 1_000, "flickr8k": 1_000}
 # where the usual downloads put the pictures
 PLACES = ("", "images", "flickr30k-images", "flickr30k_images", "Flicker8k_Dataset", "Images")
-MAX_FILE_BYTES = 1 << 30
 
 
 class Karpathy(ListSource):
@@ -64,21 +67,30 @@ class Karpathy(ListSource):
 
     def __init__(self, config: Karpathy.Config):
         path = config.path.expanduser()
-        title, entries = _read(path)
+        title = path.stem
         root = (config.images or path.parent).expanduser()
         samples: list[Sample] = []
         problems: list[Problem] = []
         known: list[Path] = []
         splits: set[str] = set()
-        for number, entry in enumerate(entries):
+        number = -1
+        for name, entry in _read(path):
+            if name == "dataset":
+                title = entry if isinstance(entry, str) and entry else title
+                continue
+            number += 1
             splits.add(str(entry.get("split")))
             if entry.get("split") not in config.splits:
                 continue
-            sample = _sample(number, entry, root, config.captions, title, known)
+            sample = _sample(number, entry, root, config.captions, known)
             if isinstance(sample, Problem):
                 problems.append(sample)
             else:
                 samples.append(sample)
+        if number < 0:
+            raise _no_images(path)
+        for place, sample in enumerate(samples):  # the name may stand behind the pictures
+            samples[place] = replace(sample, meta=replace(sample.meta, source=title))
         if not samples:
             first = f" ({problems[0].reason}: {problems[0].where})" if problems else ""
             raise DataError(
@@ -102,30 +114,34 @@ def is_karpathy(path: Path) -> bool:
     return path.suffix.lower() == ".json" and b'"images"' in head and b"{" in head[:64]
 
 
-def _read(path: Path) -> tuple[str, list[dict[str, Any]]]:
+def _read(path: Path) -> Iterator[tuple[str, Any]]:
+    """(``images``, an entry) of each picture, and (``dataset``, the name) where it stands."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise DataError("The file has more than 1 GB.", where=str(path))
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
+        for name, value in read_members(path, "images"):
+            if name == "dataset":
+                yield name, value
+            elif name == "images":
+                if not isinstance(value, dict):
+                    raise _no_images(path)
+                yield name, value
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(
             "The captions can't be read as JSON.",
             where=str(path),
             next_step="Give dataset_coco.json, dataset_flickr30k.json or a file like them.",
         ) from error
-    entries = value.get("images") if isinstance(value, dict) else None
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise DataError(
-            "This JSON has no list `images`, so it is not in the Karpathy layout.",
-            where=str(path),
-            next_step="A table of pictures and captions of your own goes into a .jsonl manifest.",
-        )
-    name = value.get("dataset")
-    return name if isinstance(name, str) and name else path.stem, entries
+
+
+def _no_images(path: Path) -> DataError:
+    return DataError(
+        "This JSON has no list `images` of pictures, so it is not in the Karpathy layout.",
+        where=str(path),
+        next_step="A table of pictures and captions of your own goes into a .jsonl manifest.",
+    )
 
 
 def _sample(
-    number: int, entry: dict[str, Any], root: Path, most: int, source: str, known: list[Path]
+    number: int, entry: dict[str, Any], root: Path, most: int, known: list[Path]
 ) -> Sample | Problem:
     place = f"image {number}"
     name, folder = entry.get("filename"), entry.get("filepath", "")
@@ -145,7 +161,7 @@ def _sample(
     texts = tuple(Text(caption, "en") for caption in captions[:most])
     words = OneOf(texts) if len(texts) > 1 else texts[0]
     component = entry.get("imgid")
-    meta = Meta(source=source, component=component if isinstance(component, int) else number)
+    meta = Meta(component=component if isinstance(component, int) else number)
     return Sample(f"{folder}/{name}".lstrip("/"), (Image(FileContent(picture)), words), meta=meta)
 
 
