@@ -197,12 +197,14 @@ def _in_threads(
 def _collate(index: list[int], values: Sequence[Tensor | Wave], preprocess: Preprocess) -> Chunk:
     if isinstance(preprocess, AudioPreprocess):
         return _collate_sounds(index, [np.asarray(value) for value in values], preprocess)
-    pictures = [torch.as_tensor(value) for value in values]
+    pictures = [np.asarray(value) for value in values]
     side = pictures[0].shape[-1]
-    memory = torch.empty((len(pictures), side, side, 3), dtype=torch.uint8)
+    # Copied by NumPy: torch would wake its own threads for each picture, and these wait actively,
+    # on the cores that decode the next ones.
+    memory = np.empty((len(pictures), side, side, 3), dtype=np.uint8)
     for row, picture in enumerate(pictures):
-        memory[row] = picture.permute(1, 2, 0)
-    return Chunk(index, memory.permute(0, 3, 1, 2))
+        memory[row] = picture.transpose(1, 2, 0)
+    return Chunk(index, torch.from_numpy(memory).permute(0, 3, 1, 2))
 
 
 def _collate_sounds(index: list[int], waves: list[Wave], preprocess: AudioPreprocess) -> Chunk:
