@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 BLOCK = 32  # rows
 LARGEST = 127
@@ -62,7 +63,9 @@ class Coding:
 
     def queries(self, queries: Floats) -> CodedQueries:
         """Codes of queries [Q, D] of length 1."""
-        turned = queries @ self.rotation
+        # By torch, which multiplies the codes too: NumPy's product would wake threads of its own,
+        # and these wait actively, on the cores that search.
+        turned = torch.from_numpy(queries).mm(torch.from_numpy(self.rotation)).numpy()
         steps = np.maximum(np.abs(turned).max(1, initial=0), 1e-12).astype(np.float32) / LARGEST
         codes = np.rint(turned / steps[:, None]).astype(np.int8)
         errors = np.linalg.norm(turned - codes * steps[:, None], axis=1)

@@ -239,7 +239,7 @@ def _least(some: _Some, estimates: _Estimates) -> Floats:
     if best.shape[1] < k:
         return np.full(len(queries), -np.inf, np.float32)
     places = estimates.places(first[of, best // BLOCK], best % BLOCK)
-    cosines = np.matmul(some.matrix.vectors[places], queries[..., None])[..., 0]
+    cosines = np.einsum("qnd,qd->qn", some.matrix.vectors[places], queries)
     if allowed is not None:
         cosines[seen[of, best] == -np.inf] = -np.inf
     kth = best.shape[1] - k
