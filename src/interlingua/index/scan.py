@@ -34,7 +34,6 @@ _SELECTIVE = 16
 _SELECTIVE_FOR_MANY = 4  # queries that are asked at once: each row is gathered once for all
 _SELECTIVE_FOR_LISTS = 64  # which are few rows too
 _FEW = 2048
-_TIMES_ALL = 2  # as often as lists may be looked into altogether before all rows are sooner
 _MANY = 4
 
 
@@ -48,8 +47,7 @@ def nearest(
         queries: of length 1.
         k: at least 1.
         allowed: [P] rows that may be found; None = all.
-        lists: look into so many of the nearest lists only; 0 = exact. So many queries at once that
-            all rows are sooner looked at for all of them are answered exactly.
+        lists: look into so many of the nearest lists only; 0 = exact.
     """
     if not len(matrix.vectors):
         return [Found(np.zeros(0), np.zeros(0, np.int64))] * len(queries)
@@ -62,7 +60,7 @@ def nearest(
         if left <= _multiplied_alone(len(allowed), len(queries), lists):
             return row_by_row(matrix, queries, k, _places(allowed))
     some = _Some(matrix, k, allowed, share)
-    if lists and matrix.lists is not None and not _exact_is_sooner(matrix, queries, lists):
+    if lists and matrix.lists is not None:
         return [_in_lists(some, query[None], lists) for query in queries]
     found: list[Found] = []
     while len(found) < len(queries):
@@ -135,12 +133,6 @@ class _Estimates:
         """Rows of the matrix, for blocks of these and rows within each."""
         found: Places = (places if self.blocks is None else self.blocks[places]) * BLOCK + within
         return found
-
-
-def _exact_is_sooner(matrix: Matrix, queries: Floats, lists: int) -> bool:
-    """Lists are looked into for one query after the other, all rows are for up to 64 together."""
-    assert matrix.lists is not None
-    return len(queries) * lists >= _TIMES_ALL * len(matrix.lists.centres)
 
 
 def _multiplied_alone(total: int, queries: int, lists: int) -> int:
